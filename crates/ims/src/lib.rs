@@ -39,3 +39,6 @@ pub mod sink;
 pub mod store;
 pub mod sync;
 pub mod vector;
+
+#[cfg(all(test, loom))]
+mod loom_tests;

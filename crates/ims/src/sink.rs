@@ -42,6 +42,12 @@ pub enum Refusal {
     /// The remap unit blocked it and recorded a fault with this reason.
     #[error("blocked by interrupt remapping: {0}")]
     Fault(FaultReason),
+    /// The raise named no allocated interrupt.
+    #[error("no such interrupt; it was never allocated, or was freed")]
+    NotAllocated,
+    /// The slot belongs to another PASID than the submitter's.
+    #[error("the submitter's PASID does not own this interrupt")]
+    Pasid,
     /// The message is none that this sink can read.
     #[error("not an interrupt message this sink understands; check the slot's address and data")]
     Malformed,

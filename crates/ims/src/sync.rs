@@ -18,16 +18,15 @@ pub struct Padded<T>(pub T);
 ///
 /// A few looks spin; after that a hosted build gives the CPU to somebody else,
 /// for the one waited for may need it.
+#[cfg(not(loom))]
 pub(crate) fn relax(looks: &mut u32) {
     *looks = looks.saturating_add(1);
-    #[cfg(loom)]
-    loom::thread::yield_now();
-    #[cfg(all(not(loom), feature = "std"))]
+    #[cfg(feature = "std")]
     if *looks > 64 {
         std::thread::yield_now();
     } else {
         core::hint::spin_loop();
     }
-    #[cfg(all(not(loom), not(feature = "std")))]
+    #[cfg(not(feature = "std"))]
     core::hint::spin_loop();
 }

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What happened to an interrupt, counted where it happens.
+
+use core::ops::AddAssign;
+
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
+
+/// One interrupt as its raisers see it: whether it is allocated, and what became
+/// of their raises.
+///
+/// Every raise counts once in `raised`, and at quiet
+/// `raised = taken + handed over + coalesced + refused + dropped`,
+/// where `taken` is counted by the CPU that takes it. No counter is made from
+/// another. The 32-bit ones wrap.
+#[derive(Debug, Default)]
+pub(crate) struct Record {
+    raised: AtomicU64,
+    coalesced: AtomicU64,
+    handed_over: AtomicU64,
+    held: AtomicU32,
+    refused: AtomicU32,
+    dropped: AtomicU32,
+    live: AtomicU32,
+}
+
+/// The counts of one interrupt, or of several added up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Attempts to raise it.
+    pub raised: u64,
+    /// Met one that was pending at the same place.
+    pub coalesced: u64,
+    /// Accepted by a sink that cannot be watched.
+    pub handed_over: u64,
+    /// Kept pending for a while: masked, moving, or the sink was busy. Not part
+    /// of the sum: each was later taken, refused or dropped.
+    pub held: u64,
+    /// Refused: wrong PASID, or refused by the sink.
+    pub refused: u64,
+    /// Dropped, because the interrupt was freed.
+    pub dropped: u64,
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.raised += other.raised;
+        self.coalesced += other.coalesced;
+        self.handed_over += other.handed_over;
+        self.held += other.held;
+        self.refused += other.refused;
+        self.dropped += other.dropped;
+    }
+}
+
+impl Record {
+    /// Starts counting from zero, for a new owner.
+    pub(crate) fn open(&self) {
+        self.raised.store(0, Ordering::Relaxed);
+        self.coalesced.store(0, Ordering::Relaxed);
+        self.handed_over.store(0, Ordering::Relaxed);
+        self.held.store(0, Ordering::Relaxed);
+        self.refused.store(0, Ordering::Relaxed);
+        self.dropped.store(0, Ordering::Relaxed);
+        self.live.store(1, Ordering::Relaxed);
+    }
+
+    /// Later raises are nobody's.
+    pub(crate) fn close(&self) {
+        self.live.store(0, Ordering::Relaxed);
+    }
+
+    /// Whether the interrupt is allocated.
+    #[inline]
+    pub(crate) fn is_live(&self) -> bool {
+        self.live.load(Ordering::Relaxed) != 0
+    }
+
+    #[inline]
+    pub(crate) fn count_raised(&self) {
+        self.raised.fetch_add(1, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn count_coalesced(&self) {
+        self.coalesced.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_handed_over(&self) {
+        self.handed_over.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_held(&self) {
+        self.held.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_refused(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_dropped(&self) {
+        self.dropped.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The counts now.
+    pub(crate) fn counts(&self) -> Counts {
+        Counts {
+            raised: self.raised.load(Ordering::Relaxed),
+            coalesced: self.coalesced.load(Ordering::Relaxed),
+            handed_over: self.handed_over.load(Ordering::Relaxed),
+            held: self.held.load(Ordering::Relaxed).into(),
+            refused: self.refused.load(Ordering::Relaxed).into(),
+            dropped: self.dropped.load(Ordering::Relaxed).into(),
+        }
+    }
+}
