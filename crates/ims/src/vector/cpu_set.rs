@@ -135,6 +135,21 @@ impl CpuSet {
         self.words.iter().copied().flat_map(Word::cpus)
     }
 
+    /// The members as 32-bit words that are not empty, each with the CPU of its
+    /// bit 0, in ascending order.
+    pub(super) fn groups_of_32(&self) -> impl Iterator<Item = (CpuId, u32)> + '_ {
+        self.words.iter().flat_map(|word| {
+            let [b0, b1, b2, b3, high @ ..] = word.bits.to_le_bytes();
+            let first = word.at * WORD;
+            [
+                (CpuId(first), u32::from_le_bytes([b0, b1, b2, b3])),
+                (CpuId(first + WORD / 2), u32::from_le_bytes(high)),
+            ]
+            .into_iter()
+            .filter(|(_, members)| *members != 0)
+        })
+    }
+
     /// The CPUs that are in both sets, in ascending order.
     pub fn intersection<'a>(&'a self, other: &'a Self) -> impl FusedIterator<Item = CpuId> + 'a {
         self.common(other).flat_map(Word::cpus)

@@ -23,8 +23,9 @@ const SCANNED: usize = 64;
 ///
 /// # Cost
 /// Allocating with [`Affinity::Any`], one CPU, or a set that covers all online
-/// CPUs does not depend on how many CPUs there are; another set costs a look at
-/// each of its members. A CPU takes 82 bytes.
+/// CPUs does not scan them (covering is checked 64 CPUs a step); another set costs a
+/// look at each 32 CPUs it names, and at the members where those have most
+/// available. A CPU takes 82 bytes.
 ///
 /// # Errors
 /// An operation that fails leaves the matrix as it was.
@@ -300,7 +301,7 @@ impl Matrix {
             Affinity::Set(set) if !set.holds_at_most(SCANNED) && set.covers(&self.online) => {
                 self.ranking.best()
             }
-            Affinity::Set(set) => self.ranking.best_of(set.iter()),
+            Affinity::Set(set) => self.ranking.best_of(set),
         }
     }
 

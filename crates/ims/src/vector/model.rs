@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The matrix as plainly as it can be said: flags a vector, scans for everything.
 
+// Helpers of tests are tests, which the lints do not see.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
 use super::{Affinity, CpuId, CpuSet, MatrixError, Reservation};
 use core::ops::Range;
 use std::vec::Vec;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The matrix against the plain model: every result and every state the same.
 
+// Helpers of tests are tests, which the lints do not see.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
 use super::model::Model;
 use super::{Affinity, CpuId, CpuSet, Matrix, MatrixError};
 use proptest::prelude::*;

@@ -116,6 +116,8 @@ pub fn activate_managed(matrix: &mut Matrix, affinity: &CpuSet) -> Result<Placem
 }
 
 #[cfg(all(test, not(loom)))]
+// Helpers of tests are tests, which the lints do not see.
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -8,14 +8,14 @@
 //! instructions. The winner of each line plays in the line above: three lines
 //! for 5,000 CPUs, and little more than two bytes a CPU.
 
-use super::CpuId;
+use super::{CpuId, CpuSet};
 use alloc::vec::Vec;
 
 /// Entries in a line, and log2 of it.
 const LINE: usize = 1 << PLACE_BITS;
 const PLACE_BITS: u32 = 5;
 /// The place of an entry, complemented.
-const PLACE: i16 = LINE as i16 - 1;
+const PLACE: i16 = (1 << PLACE_BITS) - 1;
 
 #[derive(Debug, Clone, Copy)]
 #[repr(align(64))]
@@ -93,6 +93,9 @@ impl Ranking {
         let mut now = now;
         for level in &mut self.levels {
             let place = at % LINE;
+            let Ok(standing) = i16::try_from(place) else {
+                return;
+            };
             at /= LINE;
             let Some(line) = level.get_mut(at) else {
                 return;
@@ -100,7 +103,7 @@ impl Ranking {
             let Some(entry) = line.0.get_mut(place) else {
                 return;
             };
-            let new = Self::entry(now, place as i16);
+            let new = Self::entry(now, standing);
             if *entry == new {
                 return;
             }
@@ -135,15 +138,40 @@ impl Ranking {
         Some(CpuId(at))
     }
 
-    /// The same among `cpus`, which come in ascending order.
-    pub(super) fn best_of(&self, cpus: impl Iterator<Item = CpuId>) -> Option<CpuId> {
+    /// What is available on the best CPU of a lowest line.
+    #[inline]
+    fn best_of_line(&self, line: usize) -> u16 {
+        let entry = match self.levels.get(1) {
+            Some(above) => above
+                .get(line / LINE)
+                .and_then(|above| above.0.get(line % LINE))
+                .copied(),
+            None => self
+                .levels
+                .first()
+                .and_then(|lines| lines.get(line))
+                .map(Line::best),
+        };
+        entry.map_or(0, available)
+    }
+
+    /// The same among `cpus`: passes over lines that have nothing better.
+    pub(super) fn best_of(&self, cpus: &CpuSet) -> Option<CpuId> {
         let mut best = None;
         let mut most = 0;
-        for cpu in cpus {
-            let available = self.available(cpu);
-            if available > most {
-                most = available;
-                best = Some(cpu);
+        for (first, members) in cpus.groups_of_32() {
+            if self.best_of_line(first.0 as usize / LINE) <= most {
+                continue;
+            }
+            let mut left = members;
+            while left != 0 {
+                let cpu = CpuId(first.0 | left.trailing_zeros());
+                left &= left - 1;
+                let available = self.available(cpu);
+                if available > most {
+                    most = available;
+                    best = Some(cpu);
+                }
             }
         }
         best
@@ -175,7 +203,11 @@ mod tests {
                 let scan = all().rev().max_by_key(|cpu| model[cpu.0 as usize]);
                 let scan = scan.filter(|cpu| model[cpu.0 as usize] > 0);
                 prop_assert_eq!(ranking.best(), scan);
-                prop_assert_eq!(ranking.best_of(all()), scan);
+                prop_assert_eq!(ranking.best_of(&CpuSet::from(0..cpus)), scan);
+                let odd = all().skip(1).step_by(2);
+                let scan = odd.clone().collect::<Vec<_>>().into_iter().rev().max_by_key(|cpu| model[cpu.0 as usize]);
+                let scan = scan.filter(|cpu| model[cpu.0 as usize] > 0);
+                prop_assert_eq!(ranking.best_of(&odd.collect()), scan);
             }
         }
     }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Spreading: the rules on any machine, and known results on known ones.
 
+// Helpers of tests are tests, which the lints do not see.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
 use super::*;
 use crate::vector::CpuId;
 use proptest::prelude::*;

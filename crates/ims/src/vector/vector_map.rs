@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A set of vectors: a bit for each of the 256.
 
+use super::layout::VECTORS;
 use core::fmt;
 use core::ops::{BitAnd, BitOr, Not, Range};
 
@@ -71,10 +72,8 @@ impl VectorMap {
 
     /// How many vectors there are, at most 256.
     pub fn len(&self) -> u16 {
-        // At most 64 a word.
-        self.words
-            .iter()
-            .fold(0, |sum, word| sum + word.count_ones() as u16)
+        let vectors: u32 = self.words.iter().map(|word| word.count_ones()).sum();
+        u16::try_from(vectors).unwrap_or(VECTORS)
     }
 
     /// Whether there is none.
