@@ -1,5 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The interrupt message: what a slot holds and a device writes.
+//!
+//! An address in the `FEEx_xxxxh` window carries one of two formats, told apart
+//! by address bit 4: the *compatibility* format names CPUs and a vector, the
+//! *remappable* format names an entry of the remap table.
+//!
+//! ```text
+//!   Message ──decode──▶ Format ┬ Compatibility  destination, vector, mode, trigger
+//!                              └ Remappable     handle (+ subhandle) → index
+//! ```
+//!
+//! Decoding is strict: what the specification reserves is an error, with a
+//! variant for each reason, so that a remap unit can make its fault of it.
+
+mod compatibility;
+mod error;
+mod format;
+pub mod layout;
+mod remappable;
+#[cfg(all(test, not(loom)))]
+mod tests;
+
+pub use compatibility::{Addressing, Compatibility, Trigger};
+pub use error::MessageError;
+pub use format::Format;
+pub use remappable::Remappable;
 
 /// An interrupt message: a write of `data` to `address`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -45,4 +70,26 @@ pub enum DeliveryMode {
     Init = 5,
     /// Vector from an external interrupt controller.
     ExtInt = 7,
+}
+
+impl DeliveryMode {
+    /// The mode with this three-bit encoding; `None` if it is reserved (3 and 6).
+    #[inline]
+    pub const fn from_bits(bits: u8) -> Option<Self> {
+        match bits {
+            0 => Some(Self::Fixed),
+            1 => Some(Self::LowestPriority),
+            2 => Some(Self::Smi),
+            4 => Some(Self::Nmi),
+            5 => Some(Self::Init),
+            7 => Some(Self::ExtInt),
+            _ => None,
+        }
+    }
+
+    /// The three-bit encoding.
+    #[inline]
+    pub const fn bits(self) -> u8 {
+        self as u8
+    }
 }
