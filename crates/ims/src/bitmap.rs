@@ -49,7 +49,9 @@ impl Bitmap {
             if level == self.levels.len() {
                 self.levels.push(Vec::new());
             }
-            let Some(words) = self.levels.get_mut(level) else { break };
+            let Some(words) = self.levels.get_mut(level) else {
+                break;
+            };
             let at = (position / 64) as usize;
             if words.len() <= at {
                 words.resize(at + 1, 0);
@@ -86,7 +88,9 @@ impl Bitmap {
         }
         let mut position = member;
         for words in &mut self.levels {
-            let Some(word) = words.get_mut((position / 64) as usize) else { break };
+            let Some(word) = words.get_mut((position / 64) as usize) else {
+                break;
+            };
             *word &= !(1 << (position % 64));
             if *word != 0 {
                 break;
@@ -116,16 +120,21 @@ impl Bitmap {
 
     /// The members in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
-        self.levels.first().into_iter().flatten().zip(0u32..).flat_map(|(&word, at)| {
-            let mut left = word;
-            core::iter::from_fn(move || {
-                (left != 0).then(|| {
-                    let bit = left.trailing_zeros();
-                    left &= left - 1;
-                    at * 64 + bit
+        self.levels
+            .first()
+            .into_iter()
+            .flatten()
+            .zip(0u32..)
+            .flat_map(|(&word, at)| {
+                let mut left = word;
+                core::iter::from_fn(move || {
+                    (left != 0).then(|| {
+                        let bit = left.trailing_zeros();
+                        left &= left - 1;
+                        at * 64 + bit
+                    })
                 })
             })
-        })
     }
 
     /// Builds the levels above `level` anew, after it outgrew one word.

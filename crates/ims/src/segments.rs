@@ -33,7 +33,9 @@ impl<T> Default for Segments<T> {
 
 impl<T> core::fmt::Debug for Segments<T> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Segments").field("capacity", &self.capacity()).finish()
+        f.debug_struct("Segments")
+            .field("capacity", &self.capacity())
+            .finish()
     }
 }
 
@@ -60,7 +62,9 @@ fn size(segment: usize) -> usize {
 impl<T> Segments<T> {
     /// An empty table; it takes no memory until it grows.
     pub fn new() -> Self {
-        Self { segments: [const { OnceBox::new() }; SEGMENTS] }
+        Self {
+            segments: [const { OnceBox::new() }; SEGMENTS],
+        }
     }
 
     /// The element at `index`, if the table has grown that far.
@@ -98,7 +102,10 @@ impl<T> Segments<T> {
 
     /// The elements in order.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
-        self.segments.iter().map_while(OnceBox::get).flat_map(|segment| segment.iter())
+        self.segments
+            .iter()
+            .map_while(OnceBox::get)
+            .flat_map(|segment| segment.iter())
     }
 }
 
@@ -122,7 +129,12 @@ mod tests {
         for index in 0..5000 {
             assert_eq!(table.get(index), Some(&index));
         }
-        assert!(table.iter().copied().eq(0..u32::try_from(table.capacity()).unwrap()));
+        assert!(
+            table
+                .iter()
+                .copied()
+                .eq(0..u32::try_from(table.capacity()).unwrap())
+        );
     }
 
     #[test]

@@ -49,7 +49,10 @@ pub struct Pending {
 
 impl Default for Descriptor {
     fn default() -> Self {
-        Self::new(Notification { destination: 0, vector: 0 })
+        Self::new(Notification {
+            destination: 0,
+            vector: 0,
+        })
     }
 }
 
@@ -59,7 +62,10 @@ fn control_word(notification: Notification) -> u64 {
 
 fn notification(control: u64) -> Notification {
     let [_, _, vector, _, destination @ ..] = control.to_le_bytes();
-    Notification { destination: u32::from_le_bytes(destination), vector }
+    Notification {
+        destination: u32::from_le_bytes(destination),
+        vector,
+    }
 }
 
 impl Descriptor {
@@ -92,7 +98,10 @@ impl Descriptor {
         let mut control = self.control.load(Ordering::Relaxed);
         loop {
             if control & ON != 0 || (control & SN != 0 && !urgent) {
-                return Posted { coalesced, notify: None };
+                return Posted {
+                    coalesced,
+                    notify: None,
+                };
             }
             match self.control.compare_exchange_weak(
                 control,
@@ -100,7 +109,12 @@ impl Descriptor {
                 Ordering::Relaxed,
                 Ordering::Relaxed,
             ) {
-                Ok(_) => return Posted { coalesced, notify: Some(notification(control)) },
+                Ok(_) => {
+                    return Posted {
+                        coalesced,
+                        notify: Some(notification(control)),
+                    };
+                }
                 Err(now) => control = now,
             }
         }
@@ -122,7 +136,11 @@ impl Descriptor {
     /// Only for a CPU that is awake, has notifications suppressed and will look
     /// again: the look may miss a post that is under way.
     pub fn harvest_if_any(&self) -> Pending {
-        if self.pir.iter().all(|word| word.load(Ordering::Relaxed) == 0) {
+        if self
+            .pir
+            .iter()
+            .all(|word| word.load(Ordering::Relaxed) == 0)
+        {
             return Pending::default();
         }
         self.harvest()
@@ -213,14 +231,35 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
-    const HERE: Notification = Notification { destination: 0xdead_beef, vector: 0xf2 };
+    const HERE: Notification = Notification {
+        destination: 0xdead_beef,
+        vector: 0xf2,
+    };
 
     #[test]
     fn the_first_post_notifies_and_later_ones_do_not() {
         let descriptor = Descriptor::new(HERE);
-        assert_eq!(descriptor.post(0x31, false), Posted { coalesced: false, notify: Some(HERE) });
-        assert_eq!(descriptor.post(0x32, false), Posted { coalesced: false, notify: None });
-        assert_eq!(descriptor.post(0x31, false), Posted { coalesced: true, notify: None });
+        assert_eq!(
+            descriptor.post(0x31, false),
+            Posted {
+                coalesced: false,
+                notify: Some(HERE)
+            }
+        );
+        assert_eq!(
+            descriptor.post(0x32, false),
+            Posted {
+                coalesced: false,
+                notify: None
+            }
+        );
+        assert_eq!(
+            descriptor.post(0x31, false),
+            Posted {
+                coalesced: true,
+                notify: None
+            }
+        );
         assert!(descriptor.harvest().eq([0x32, 0x31]));
     }
 
@@ -237,7 +276,10 @@ mod tests {
     #[test]
     fn a_notification_moves_with_its_cpu() {
         let descriptor = Descriptor::new(HERE);
-        let there = Notification { destination: 7, vector: 0xf1 };
+        let there = Notification {
+            destination: 7,
+            vector: 0xf1,
+        };
         descriptor.notify_at(there);
         assert_eq!(descriptor.post(0x40, false).notify, Some(there));
     }
