@@ -1,12 +1,66 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Interrupt remapping.
+//! Interrupt remapping (VT-d chapter 5): a table of entries, each owned by one
+//! requester and leading to one target, between a device and its CPU.
+//!
+//! ```text
+//!   Control (&mut)                                 Unit (&, any thread)
+//!   allocate · bind · retarget ─▶ table of ─▶ present? owner? ─▶ CPU sink
+//!   clear · release              entries          │           └▶ posted descriptor
+//!         └▶ invalidate                           └ no ─▶ FaultLog, refused
+//! ```
+//!
+//! The same control half writes a table that the software [`Unit`] reads
+//! ([`PairTable`]) and one that real hardware reads ([`WholeTable`]).
+//!
+//! # Where the specification leaves a choice
+//! - The requester is checked before reserved bits (26h before 24h), but the
+//!   reserved value of SVT, under which no requester can be checked, is 24h.
+//! - Reserved delivery modes are 24h. So are, in xAPIC mode, bits of DST beside
+//!   the APIC id.
+//! - A present entry's level bit has no meaning to a CPU sink, which takes edges.
+//! - A posted descriptor of this crate cannot have reserved bits set: 28h is for
+//!   units that post into memory of somebody else's.
+//! - With remapping off, a remappable message is refused as malformed rather
+//!   than read as if its handle were a destination.
 
-/// Why the remap unit blocked a request (VT-d 5.1.4.1 fault reasons).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, thiserror::Error)]
-#[non_exhaustive]
-#[repr(u8)]
-pub enum FaultReason {
-    /// The entry is not present.
-    #[error("22h: the entry is not present")]
-    NotPresent = 0x22,
+mod control;
+mod entry;
+mod fault;
+pub mod fault_layout;
+mod invalidate;
+pub mod layout;
+mod modes;
+mod pair;
+mod reason;
+mod request;
+mod source;
+mod table;
+mod unit;
+#[cfg(not(loom))]
+mod whole;
+
+pub use control::{Control, ControlError};
+pub use entry::{ApicMode, Entry, EntryError, Irte, Target};
+pub use fault::{Fault, FaultCounts, FaultLog};
+pub use invalidate::{Invalidate, InvalidateError, NoInvalidate};
+pub use modes::Modes;
+pub use pair::PairTable;
+pub use reason::FaultReason;
+pub use source::{Qualifier, Source};
+pub use table::{EntryMemory, TableError};
+pub use unit::Unit;
+#[cfg(not(loom))]
+pub use whole::WholeTable;
+
+#[cfg(all(test, loom))]
+mod model_checks;
+#[cfg(all(test, not(loom)))]
+mod tests;
+
+/// What control and data half of one unit have in common.
+#[derive(Debug)]
+struct Shared<M> {
+    memory: M,
+    modes: modes::SharedModes,
+    faults: FaultLog,
 }
