@@ -84,8 +84,10 @@ impl<T> Segments<T> {
             }
             let size = size(at);
             segment.get_or_init(|| {
-                let elements = (0..size as u64).map(|i| make((first + i) as u32)).collect();
-                Box::new(elements)
+                let last = first + size as u64 - 1;
+                let last = u32::try_from(last).unwrap_or(u32::MAX);
+                let first = u32::try_from(first).unwrap_or(u32::MAX);
+                Box::new((first..=last).map(&mut make).collect())
             });
             first += size as u64;
         }
@@ -109,7 +111,7 @@ impl<T> Segments<T> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -48,7 +48,11 @@ pub(super) struct AffinityTable {
 
 impl Default for AffinityTable {
     fn default() -> Self {
-        Self { sets: Vec::new(), ids: IndexPool::new(SINGLE - 1), by_set: BTreeMap::new() }
+        Self {
+            sets: Vec::new(),
+            ids: IndexPool::new(SINGLE - 1),
+            by_set: BTreeMap::new(),
+        }
     }
 }
 
@@ -71,7 +75,9 @@ impl AffinityTable {
             return AffinityId(at);
         }
         // More sets than ids cannot be: each is used by an interrupt of its own.
-        let Some(id) = self.ids.take() else { return AffinityId(ANY) };
+        let Some(id) = self.ids.take() else {
+            return AffinityId(ANY);
+        };
         let entry = Some((set.clone(), 1));
         match self.sets.get_mut(id as usize) {
             Some(place) => *place = entry,
@@ -86,7 +92,9 @@ impl AffinityTable {
         if id & SINGLE != 0 {
             return;
         }
-        let Some(place) = self.sets.get_mut(id as usize) else { return };
+        let Some(place) = self.sets.get_mut(id as usize) else {
+            return;
+        };
         if let Some((set, users)) = place {
             *users -= 1;
             if *users == 0 {
@@ -109,11 +117,5 @@ impl AffinityTable {
             Some(Some((set, _))) => Resolved::Set(set),
             _ => Resolved::Any,
         }
-    }
-
-    /// How many sets are kept.
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.by_set.len()
     }
 }

@@ -30,19 +30,30 @@ pub struct Request {
 impl Request {
     /// Any index, any CPU of `space`, no cookie.
     pub fn new(space: SpaceId) -> Self {
-        Self { index: None, cookie: Cookie::default(), space, affinity: Affinity::Any }
+        Self {
+            index: None,
+            cookie: Cookie::default(),
+            space,
+            affinity: Affinity::Any,
+        }
     }
 
     /// The same with a given index.
     #[must_use]
     pub fn at(self, index: u32) -> Self {
-        Self { index: Some(index), ..self }
+        Self {
+            index: Some(index),
+            ..self
+        }
     }
 
     /// The same with a cookie.
     #[must_use]
     pub fn cookie(self, cookie: impl Into<Cookie>) -> Self {
-        Self { cookie: cookie.into(), ..self }
+        Self {
+            cookie: cookie.into(),
+            ..self
+        }
     }
 
     /// The same with an affinity.
@@ -135,7 +146,9 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
             self.entry_mut(token.virq)?.set(GROUPED, true);
         }
         let groups = &mut self.domain_mut(domain.0)?.groups;
-        groups.add(members).ok_or(DomainError::NoIndex { limit: u32::MAX })
+        groups
+            .add(members)
+            .ok_or(DomainError::NoIndex { limit: u32::MAX })
     }
 
     /// The members of a group.
@@ -147,7 +160,10 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
         domain: DomainId,
         group: GroupId,
     ) -> Result<impl Iterator<Item = Interrupt> + '_, DomainError> {
-        let members = self.domains.get(domain.0).and_then(|domain| domain.groups.get(group));
+        let members = self
+            .domains
+            .get(domain.0)
+            .and_then(|domain| domain.groups.get(group));
         Ok(members.ok_or(stale("group"))?.iter().copied())
     }
 
@@ -158,13 +174,23 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
     /// [`DomainError::Stale`]; [`DomainError::Store`] if a slot could not be
     /// cleared: the members left stay allocated, in the same group.
     pub fn free_group(&mut self, domain: DomainId, group: GroupId) -> Result<u32, DomainError> {
-        let members: Vec<_> = self.group(domain, group)?.collect();
+        let groups = &mut self.domain_mut(domain.0)?.groups;
+        let members = groups.take_members(group).ok_or(stale("group"))?;
         let mut dropped = 0;
-        for token in members {
-            // Takes it out of the group as well.
-            dropped += u32::from(self.free(token)?.dropped);
+        for (at, &token) in members.iter().enumerate() {
+            // Nobody need look for it in the group.
+            self.entry_mut(token.virq)?.set(GROUPED, false);
+            match self.free(token) {
+                Ok(freed) => dropped += u32::from(freed.dropped),
+                Err(error) => {
+                    self.entry_mut(token.virq)?.set(GROUPED, true);
+                    let left = members.get(at..).unwrap_or_default();
+                    self.domain_mut(domain.0)?.groups.put_back(group, left);
+                    return Err(error);
+                }
+            }
         }
-        self.domain_mut(domain.0)?.groups.take(group);
+        self.domain_mut(domain.0)?.groups.remove(group);
         Ok(dropped)
     }
 
@@ -206,13 +232,21 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
             }
             Some(index) if domain.indices.take_at(index) => index,
             Some(index) => return Err(DomainError::IndexTaken { index }),
-            None => domain.indices.take().ok_or(DomainError::NoIndex { limit })?,
+            None => domain
+                .indices
+                .take()
+                .ok_or(DomainError::NoIndex { limit })?,
         };
         let Some(virq) = self.virqs.take() else {
             self.give_back_index(key, index);
-            return Err(DomainError::NoIndex { limit: self.virqs.limit() });
+            return Err(DomainError::NoIndex {
+                limit: self.virqs.limit(),
+            });
         };
-        let generation = self.entries.get(virq as usize).map_or(0, |entry| entry.generation);
+        let generation = self
+            .entries
+            .get(virq as usize)
+            .map_or(0, |entry| entry.generation);
         let mut entry = Entry {
             domain: key,
             index,
@@ -315,11 +349,15 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
         self.shut.retain(|&shut| !entry.is(SHUT) || shut != virq);
         self.unhold(entry);
         if let Ok(entry) = self.entry_mut(virq) {
-            entry.flags = entry.flags & MANAGED;
+            entry.flags &= MANAGED;
             entry.generation = entry.generation.wrapping_add(1);
             entry.retiring = entry.retiring.saturating_add(1);
         }
-        self.retire(Retiree { virq, target: placed, handle });
+        self.retire(Retiree {
+            virq,
+            target: placed,
+            handle,
+        });
     }
 
     /// Gives back what an interrupt holds beside its vector. A managed one's
@@ -334,7 +372,9 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
 
     /// Forgets an interrupt that has nothing left.
     pub(super) fn drop_entry(&mut self, virq: u32) {
-        let Some(&entry) = self.entries.get(virq as usize) else { return };
+        let Some(&entry) = self.entries.get(virq as usize) else {
+            return;
+        };
         if entry.is(MANAGED)
             && let super::affinity::Resolved::Set(set) = self.affinities.get(entry.affinity)
             && let Some(space) = self.spaces.get_mut(usize::from(entry.space.0))
@@ -343,7 +383,7 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
         }
         self.affinities.remove(entry.affinity);
         if let Some(domain) = self.domains.get_mut(entry.domain) {
-            domain.past += domain.backing.last_counts(entry.index);
+            domain.past += domain.backing.take_counts(entry.index);
             domain.backing.release(entry.index);
             domain.set_at(entry.index, None);
         }

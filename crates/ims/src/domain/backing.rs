@@ -25,7 +25,8 @@ pub(super) trait Backing: Send {
     fn commit(&mut self, grace: &Grace, raiser: &mut Raiser) -> Result<u32, StoreError>;
     /// Wipes a slot that is cleared and quiet.
     fn release(&mut self, index: u32);
-    fn last_counts(&self, index: u32) -> Counts;
+    /// The counts of an interrupt that is closed and quiet; they are forgotten.
+    fn take_counts(&self, index: u32) -> Counts;
 }
 
 /// The only implementation.
@@ -37,7 +38,11 @@ pub(super) struct Backed<S: Store, K> {
 
 impl<S: Store, K: MessageSink> Backed<S, K> {
     pub(super) fn new(store: S, port: Port<S::Slots, K>) -> Self {
-        Self { store, port, effects: Effects::default() }
+        Self {
+            store,
+            port,
+            effects: Effects::default(),
+        }
     }
 }
 
@@ -96,7 +101,7 @@ impl<S: Store, K: MessageSink + Send> Backing for Backed<S, K> {
         self.store.release(index);
     }
 
-    fn last_counts(&self, index: u32) -> Counts {
-        self.port.last_counts(index)
+    fn take_counts(&self, index: u32) -> Counts {
+        self.port.take_counts(index)
     }
 }

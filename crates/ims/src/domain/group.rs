@@ -29,7 +29,10 @@ pub(super) struct Groups {
 
 impl Default for Groups {
     fn default() -> Self {
-        Self { numbers: IndexPool::new(u32::MAX), groups: Vec::new() }
+        Self {
+            numbers: IndexPool::new(u32::MAX),
+            groups: Vec::new(),
+        }
     }
 }
 
@@ -59,19 +62,31 @@ impl Groups {
             .map(|(_, members)| members.as_slice())
     }
 
-    /// Takes a group's members out; its id is stale from then on.
-    pub(super) fn take(&mut self, id: GroupId) -> Option<Vec<Interrupt>> {
+    /// Takes a group's members out; the group stays, empty.
+    pub(super) fn take_members(&mut self, id: GroupId) -> Option<Vec<Interrupt>> {
         self.get(id)?;
-        self.numbers.give_back(id.number);
-        let (generation, members) = self.groups.get_mut(id.number as usize)?;
-        *generation = generation.wrapping_add(1);
-        Some(core::mem::take(members))
+        self.groups
+            .get_mut(id.number as usize)
+            .map(|(_, members)| core::mem::take(members))
     }
 
-    /// Puts back members that could not be freed.
-    pub(super) fn put_back(&mut self, id: GroupId, left: &[Interrupt]) -> Option<GroupId> {
-        let _ = id;
-        self.add(left.to_vec())
+    /// Puts members back into a group that stayed.
+    pub(super) fn put_back(&mut self, id: GroupId, left: &[Interrupt]) {
+        if let Some((_, members)) = self.groups.get_mut(id.number as usize) {
+            members.extend_from_slice(left);
+        }
+    }
+
+    /// Forgets a group; its id is stale from then on.
+    pub(super) fn remove(&mut self, id: GroupId) {
+        if self.get(id).is_none() {
+            return;
+        }
+        self.numbers.give_back(id.number);
+        if let Some((generation, members)) = self.groups.get_mut(id.number as usize) {
+            *generation = generation.wrapping_add(1);
+            members.clear();
+        }
     }
 
     /// Takes one interrupt out of whatever group it is in.

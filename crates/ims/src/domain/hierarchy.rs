@@ -99,7 +99,10 @@ pub(super) struct Domain {
 impl Domain {
     /// Its interrupts, freed ones that have not settled included.
     fn interrupts(&self) -> Vec<u32> {
-        self.by_index.iter().filter_map(|number| number.checked_sub(1)).collect()
+        self.by_index
+            .iter()
+            .filter_map(|number| number.checked_sub(1))
+            .collect()
     }
 
     pub(super) fn set_at(&mut self, index: u32, virq: Option<u32>) {
@@ -107,7 +110,8 @@ impl Domain {
         if self.by_index.len() <= at {
             // A quarter at a time: doubling would cost more than the indices do.
             let more = at + 1 - self.by_index.len();
-            self.by_index.reserve_exact(more.max(self.by_index.len() / 4));
+            self.by_index
+                .reserve_exact(more.max(self.by_index.len() / 4));
             self.by_index.resize(at + 1, 0);
         }
         if let Some(number) = self.by_index.get_mut(at) {
@@ -184,11 +188,19 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
     ///
     /// # Errors
     /// [`DomainError::Size`] beyond 65,536 spaces.
-    pub fn add_space(&mut self, matrix: Matrix, cpus: Arc<dyn Cpus>) -> Result<SpaceId, DomainError> {
+    pub fn add_space(
+        &mut self,
+        matrix: Matrix,
+        cpus: Arc<dyn Cpus>,
+    ) -> Result<SpaceId, DomainError> {
         let id = number(self.spaces.len())?;
         let dispatch = Dispatch::default();
         dispatch.add_cpus(matrix.cpus());
-        self.spaces.push(Space { matrix, cpus, dispatch });
+        self.spaces.push(Space {
+            matrix,
+            cpus,
+            dispatch,
+        });
         Ok(SpaceId(id))
     }
 
@@ -204,7 +216,10 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
 
     /// Adds a device that sends as `requester`.
     pub fn add_device(&mut self, requester: RequesterId) -> DeviceId {
-        DeviceId(self.devices.insert(Device { requester, domains: Vec::new() }))
+        DeviceId(self.devices.insert(Device {
+            requester,
+            domains: Vec::new(),
+        }))
     }
 
     /// Gives a device a domain: slots in `store`, whose messages go to `sink`.
@@ -239,9 +254,16 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
             Kind::MsiX => store.limit().min(MSIX_VECTORS),
             Kind::Ims => store.limit(),
         };
-        let size = if config.hwsize == 0 { limit } else { config.hwsize };
+        let size = if config.hwsize == 0 {
+            limit
+        } else {
+            config.hwsize
+        };
         if size == 0 || size > limit {
-            return Err(DomainError::Size { asked: config.hwsize, limit });
+            return Err(DomainError::Size {
+                asked: config.hwsize,
+                limit,
+            });
         }
         let port = Port::new(store.slots(), sink, owner.requester);
         let domain = self.domains.insert(Domain {
@@ -265,14 +287,25 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
     /// [`DomainError::Stale`]; [`DomainError::Store`] if the store could not
     /// clear a slot: the domain then stays, with what was not yet freed.
     pub fn remove_domain(&mut self, domain: DomainId) -> Result<Removed, DomainError> {
-        if self.domains.get(domain.0).is_none_or(|domain| domain.closing) {
+        if self
+            .domains
+            .get(domain.0)
+            .is_none_or(|domain| domain.closing)
+        {
             return Err(stale("domain"));
         }
         let mut removed = Removed::default();
         let members = self.domain_mut(domain.0)?.interrupts();
         for virq in members {
-            if let Some(entry) = self.entries.get(virq as usize).filter(|entry| entry.is(LIVE)) {
-                let token = Interrupt { virq, generation: entry.generation };
+            if let Some(entry) = self
+                .entries
+                .get(virq as usize)
+                .filter(|entry| entry.is(LIVE))
+            {
+                let token = Interrupt {
+                    virq,
+                    generation: entry.generation,
+                };
                 removed.dropped += u32::from(self.free(token)?.dropped);
                 removed.freed += 1;
             }
@@ -311,7 +344,11 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
     }
 
     pub(super) fn remove_if_empty(&mut self, key: DomainKey) {
-        if self.domains.get(key).is_some_and(|domain| domain.closing && domain.indices.taken() == 0) {
+        if self
+            .domains
+            .get(key)
+            .is_some_and(|domain| domain.closing && domain.indices.taken() == 0)
+        {
             self.domains.remove(key);
         }
     }
@@ -347,15 +384,24 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
     }
 
     pub(super) fn space(&self, SpaceId(space): SpaceId) -> Result<&Space, DomainError> {
-        self.spaces.get(usize::from(space)).ok_or(stale("vector space"))
+        self.spaces
+            .get(usize::from(space))
+            .ok_or(stale("vector space"))
     }
 
     pub(super) fn space_mut(&mut self, SpaceId(space): SpaceId) -> Result<&mut Space, DomainError> {
-        self.spaces.get_mut(usize::from(space)).ok_or(stale("vector space"))
+        self.spaces
+            .get_mut(usize::from(space))
+            .ok_or(stale("vector space"))
     }
 
-    pub(super) fn unit_mut(&mut self, UnitId(unit): UnitId) -> Result<&mut Control<M, I>, DomainError> {
-        self.units.get_mut(usize::from(unit)).ok_or(stale("remap unit"))
+    pub(super) fn unit_mut(
+        &mut self,
+        UnitId(unit): UnitId,
+    ) -> Result<&mut Control<M, I>, DomainError> {
+        self.units
+            .get_mut(usize::from(unit))
+            .ok_or(stale("remap unit"))
     }
 
     pub(super) fn domain_mut(&mut self, key: DomainKey) -> Result<&mut Domain, DomainError> {
@@ -372,7 +418,9 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
     }
 
     pub(super) fn entry_mut(&mut self, virq: u32) -> Result<&mut Entry, DomainError> {
-        self.entries.get_mut(virq as usize).ok_or(stale("interrupt"))
+        self.entries
+            .get_mut(virq as usize)
+            .ok_or(stale("interrupt"))
     }
 
     /// Makes what was done to a domain's slots effective.
@@ -392,5 +440,8 @@ pub struct Removed {
 }
 
 fn number(at: usize) -> Result<u16, DomainError> {
-    u16::try_from(at).map_err(|_| DomainError::Size { asked: u32::MAX, limit: 1 << 16 })
+    u16::try_from(at).map_err(|_| DomainError::Size {
+        asked: u32::MAX,
+        limit: 1 << 16,
+    })
 }

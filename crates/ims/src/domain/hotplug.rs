@@ -47,15 +47,26 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
         let here = self.space(space)?;
         here.matrix.check_offline(cpu)?;
         let placed: Vec<u32> = here.dispatch.of(cpu).map(|(_, virq)| virq.0).collect();
-        let placed: Vec<u32> = placed.into_iter().filter(|&virq| self.is_on(virq, cpu)).collect();
-        if placed.iter().any(|&virq| self.entries.get(virq as usize).is_some_and(|e| e.retiring > 0)) {
+        let placed: Vec<u32> = placed
+            .into_iter()
+            .filter(|&virq| self.is_on(virq, cpu))
+            .collect();
+        if placed.iter().any(|&virq| {
+            self.entries
+                .get(virq as usize)
+                .is_some_and(|e| e.retiring > 0)
+        }) {
             return Err(DomainError::Moving);
         }
         self.space_mut(space)?.matrix.offline(cpu)?;
         let mut evacuated = Evacuated::default();
         for virq in placed {
             let last = self.is_managed_without_cpu(virq)?;
-            let done = if last { self.shut_down(virq) } else { self.evacuate(virq) };
+            let done = if last {
+                self.shut_down(virq)
+            } else {
+                self.evacuate(virq)
+            };
             if let Err(error) = done {
                 self.space_mut(space)?.matrix.online(cpu)?;
                 return Err(error);
@@ -71,7 +82,9 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
 
     /// Whether a live interrupt's target is on `cpu` (rather than an old one).
     fn is_on(&self, virq: u32, cpu: CpuId) -> bool {
-        self.entries.get(virq as usize).is_some_and(|entry| entry.is(LIVE) && entry.cpu == cpu.0)
+        self.entries
+            .get(virq as usize)
+            .is_some_and(|entry| entry.is(LIVE) && entry.cpu == cpu.0)
     }
 
     fn is_managed_without_cpu(&mut self, virq: u32) -> Result<bool, DomainError> {

@@ -42,9 +42,14 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
     /// when no vector is left, [`DomainError::Remap`] when the table is full,
     /// [`DomainError::Unreachable`], [`DomainError::Store`].
     pub fn activate(&mut self, token: Interrupt) -> Result<Activated, DomainError> {
-        let entry = self.entry(token)?;
+        let mut entry = self.entry(token)?;
         if entry.is(ACTIVE) || entry.is(SHUT) {
             return Err(DomainError::Active);
+        }
+        let held = entry;
+        if entry.is(PLACED) && !self.space(entry.space)?.matrix.is_online(CpuId(entry.cpu)) {
+            // The CPU it was given at allocation has gone since.
+            entry.set(PLACED, false);
         }
         let placement = match self.place(&entry) {
             Err(error) if error.is_exhaustion() && self.settle_for_more() => self.place(&entry),
@@ -61,6 +66,10 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
         if let Err(error) = self.start(token.virq, &entry, placement) {
             self.undo_place(&entry, placement);
             return Err(error);
+        }
+        if held.is(PLACED) && !entry.is(PLACED) {
+            let matrix = &mut self.space_mut(held.space)?.matrix;
+            matrix.free(CpuId(held.cpu), held.vector, false)?;
         }
         let entry = self.entry_mut(token.virq)?;
         entry.set(ACTIVE | PLACED, true);
@@ -120,7 +129,11 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
     fn place(&mut self, entry: &Entry) -> Result<Placement, DomainError> {
         if entry.is(PLACED) {
             let (cpu, vector) = (CpuId(entry.cpu), entry.vector);
-            return Ok(Placement { cpu, vector, affinity_broken: false });
+            return Ok(Placement {
+                cpu,
+                vector,
+                affinity_broken: false,
+            });
         }
         let affinity = self.affinities.get(entry.affinity);
         let Some(space) = self.spaces.get_mut(usize::from(entry.space.0)) else {
@@ -147,7 +160,9 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
             return;
         }
         if let Ok(space) = self.space_mut(entry.space) {
-            let _ = space.matrix.free(placement.cpu, placement.vector, entry.is(MANAGED));
+            let _ = space
+                .matrix
+                .free(placement.cpu, placement.vector, entry.is(MANAGED));
             if entry.is(RESERVED) {
                 let _ = space.matrix.reserve();
             }
@@ -156,7 +171,10 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
 
     /// Makes everything on the way from slot to CPU lead to `placement`.
     fn start(&mut self, virq: u32, entry: &Entry, placement: Placement) -> Result<(), DomainError> {
-        let domain = self.domains.get(entry.domain).ok_or(super::error::stale("domain"))?;
+        let domain = self
+            .domains
+            .get(entry.domain)
+            .ok_or(super::error::stale("domain"))?;
         let (path, source) = (domain.path, Source::exactly(domain.requester));
         let reach = self.reach(entry.space, placement.cpu)?;
         let message = match path {
@@ -169,21 +187,30 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
                     let _ = unit.release(handle);
                     return Err(error.into());
                 }
-                let handle = handle as u16;
+                // A message names an entry by 16 bits, and a table has no more.
+                let handle = (handle & 0xffff) as u16;
                 self.entry_mut(virq)?.handle = handle;
-                Remappable { handle, subhandle: None }.encode()
+                Remappable {
+                    handle,
+                    subhandle: None,
+                }
+                .encode()
             }
             Path::Unmapped(_) => self.unmapped_message(path, reach, placement.vector)?,
         };
         let space = self.space_mut(entry.space)?;
-        space.dispatch.set(placement.cpu, placement.vector, Some(Virq(virq)));
+        space
+            .dispatch
+            .set(placement.cpu, placement.vector, Some(Virq(virq)));
         let backing = &mut self.domain_mut(entry.domain)?.backing;
         backing.program(entry.index, message);
         if !entry.is(MASKED) {
             backing.unmask(entry.index);
         }
         if let Err(error) = self.commit(entry.domain) {
-            self.space_mut(entry.space)?.dispatch.set(placement.cpu, placement.vector, None);
+            self.space_mut(entry.space)?
+                .dispatch
+                .set(placement.cpu, placement.vector, None);
             if let Path::Remapped(unit) = path {
                 let handle = self.entry_mut(virq)?.handle;
                 let unit = self.unit_mut(unit)?;
@@ -197,7 +224,10 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
 
     /// How an interrupt reaches a CPU.
     pub(super) fn reach(&self, space: SpaceId, cpu: CpuId) -> Result<Reach, DomainError> {
-        self.space(space)?.cpus.reach(cpu).ok_or(DomainError::Unreachable { cpu })
+        self.space(space)?
+            .cpus
+            .reach(cpu)
+            .ok_or(DomainError::Unreachable { cpu })
     }
 
     /// The message of a slot that names its CPU itself.
@@ -211,7 +241,12 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
             return Err(DomainError::UnmappedPosting);
         };
         let delivery = DeliveryMode::Fixed;
-        let message = Compatibility { destination, delivery, trigger: Trigger::Edge, vector };
+        let message = Compatibility {
+            destination,
+            delivery,
+            trigger: Trigger::Edge,
+            vector,
+        };
         Ok(message.encode(addressing)?)
     }
 
@@ -232,32 +267,43 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
         here.retiring = here.retiring.saturating_add(1);
         let handle = entry.is(ACTIVE).then_some(entry.handle);
         self.shut.push(virq);
-        self.retire(Retiree { virq, target: Some(old), handle });
+        self.retire(Retiree {
+            virq,
+            target: Some(old),
+            handle,
+        });
         Ok(())
     }
 
     /// Restarts the managed interrupts that `cpu` is among the CPUs of.
     pub(super) fn restart(&mut self, space: SpaceId, cpu: CpuId) -> Result<u32, DomainError> {
+        let shut = core::mem::take(&mut self.shut);
+        if !shut.is_empty() {
+            // Their slots are written anew: nobody may still be reading them.
+            self.grace.wait();
+        }
         let mut restarted = 0;
-        for virq in core::mem::take(&mut self.shut) {
+        let mut failed = Ok(());
+        for virq in shut {
             let entry = *self.entry_mut(virq)?;
-            let here = entry.space == space && self.allows(&entry, cpu);
-            if !here {
+            if failed.is_err() || entry.space != space || !self.allows(&entry, cpu) {
                 self.shut.push(virq);
                 continue;
             }
             self.entry_mut(virq)?.set(SHUT, false);
-            let token = Interrupt { virq, generation: entry.generation };
-            match self.activate(token) {
+            match self.activate(Interrupt {
+                virq,
+                generation: entry.generation,
+            }) {
                 Ok(_) => restarted += 1,
                 Err(error) => {
                     self.entry_mut(virq)?.set(SHUT, true);
                     self.shut.push(virq);
-                    return Err(error);
+                    failed = Err(error);
                 }
             }
         }
-        Ok(restarted)
+        failed.map(|()| restarted)
     }
 
     /// Whether `cpu` is among the CPUs of an interrupt.
@@ -279,6 +325,10 @@ pub(super) fn target(reach: Reach, vector: u8) -> Target {
             delivery: DeliveryMode::Fixed,
             trigger_level: false,
         },
-        Reach::Posted { descriptor } => Target::Posted { descriptor, vector, urgent: false },
+        Reach::Posted { descriptor } => Target::Posted {
+            descriptor,
+            vector,
+            urgent: false,
+        },
     }
 }

@@ -97,8 +97,12 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
         let placement = match affinity {
             Resolved::Set(set) if entry.is(MANAGED) => vector::activate_managed(matrix, set)?,
             Resolved::Any => vector::activate(matrix, vector::Affinity::Any, None, false)?,
-            Resolved::Cpu(cpu) => vector::activate(matrix, vector::Affinity::Cpu(cpu), None, false)?,
-            Resolved::Set(set) => vector::activate(matrix, vector::Affinity::Set(set), None, false)?,
+            Resolved::Cpu(cpu) => {
+                vector::activate(matrix, vector::Affinity::Cpu(cpu), None, false)?
+            }
+            Resolved::Set(set) => {
+                vector::activate(matrix, vector::Affinity::Set(set), None, false)?
+            }
         };
         self.move_to(virq, &entry, placement).map(|_| ())
     }
@@ -108,7 +112,11 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
         if self.entry_mut(virq)?.retiring != 0 {
             self.settle();
         }
-        if self.entry_mut(virq)?.retiring == 0 { Ok(()) } else { Err(DomainError::Moving) }
+        if self.entry_mut(virq)?.retiring == 0 {
+            Ok(())
+        } else {
+            Err(DomainError::Moving)
+        }
     }
 
     /// Has everything lead to `placement`, which is allocated already, and sends
@@ -121,7 +129,9 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
     ) -> Result<Moved, DomainError> {
         let managed = entry.is(MANAGED);
         let Placement { cpu, vector, .. } = placement;
-        self.space_mut(entry.space)?.dispatch.set(cpu, vector, Some(Virq(virq)));
+        self.space_mut(entry.space)?
+            .dispatch
+            .set(cpu, vector, Some(Virq(virq)));
         if let Err(error) = self.redirect(entry, placement) {
             let space = self.space_mut(entry.space)?;
             space.dispatch.set(cpu, vector, None);
@@ -133,10 +143,22 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
         here.cpu = cpu.0;
         here.vector = vector;
         here.retiring = here.retiring.saturating_add(1);
-        let old = OldTarget { space: entry.space, cpu: from.0, vector: from.1, managed };
-        self.retire(Retiree { virq, target: Some(old), handle: None });
+        let old = OldTarget {
+            space: entry.space,
+            cpu: from.0,
+            vector: from.1,
+            managed,
+        };
+        self.retire(Retiree {
+            virq,
+            target: Some(old),
+            handle: None,
+        });
         self.settle_if_due();
-        Ok(Moved::Away { from, to: (cpu, vector) })
+        Ok(Moved::Away {
+            from,
+            to: (cpu, vector),
+        })
     }
 
     /// Rewrites the one place that names the target.

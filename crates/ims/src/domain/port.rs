@@ -285,12 +285,12 @@ impl<S: Slots, K: MessageSink> Port<S, K> {
         }
     }
 
-    /// The counts of an interrupt that is closed and quiet.
-    pub(crate) fn last_counts(&self, index: u32) -> Counts {
+    /// The counts of an interrupt that is closed and quiet; they are forgotten.
+    pub(crate) fn take_counts(&self, index: u32) -> Counts {
         self.shared
             .records
             .get(index)
-            .map(Record::counts)
+            .map(Record::take_counts)
             .unwrap_or_default()
     }
 }

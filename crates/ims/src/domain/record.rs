@@ -53,14 +53,8 @@ impl AddAssign for Counts {
 }
 
 impl Record {
-    /// Starts counting from zero, for a new owner.
+    /// Raises count from now on.
     pub(crate) fn open(&self) {
-        self.raised.store(0, Ordering::Relaxed);
-        self.coalesced.store(0, Ordering::Relaxed);
-        self.handed_over.store(0, Ordering::Relaxed);
-        self.held.store(0, Ordering::Relaxed);
-        self.refused.store(0, Ordering::Relaxed);
-        self.dropped.store(0, Ordering::Relaxed);
         self.live.store(1, Ordering::Relaxed);
     }
 
@@ -99,6 +93,18 @@ impl Record {
 
     pub(crate) fn count_dropped(&self) {
         self.dropped.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The counts since [`Record::open`]; they start from zero again.
+    pub(crate) fn take_counts(&self) -> Counts {
+        Counts {
+            raised: self.raised.swap(0, Ordering::Relaxed),
+            coalesced: self.coalesced.swap(0, Ordering::Relaxed),
+            handed_over: self.handed_over.swap(0, Ordering::Relaxed),
+            held: self.held.swap(0, Ordering::Relaxed).into(),
+            refused: self.refused.swap(0, Ordering::Relaxed).into(),
+            dropped: self.dropped.swap(0, Ordering::Relaxed).into(),
+        }
     }
 
     /// The counts now.

@@ -84,7 +84,8 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
     }
 
     fn is_quiet(&self, old: &OldTarget) -> bool {
-        self.space(old.space).is_ok_and(|space| space.cpus.is_quiet(old.cpu, old.vector))
+        self.space(old.space)
+            .is_ok_and(|space| space.cpus.is_quiet(old.cpu, old.vector))
     }
 
     /// Messages that name the entry of a freed interrupt are faults from here on.
@@ -111,7 +112,9 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
                 let _ = unit.invalidate(handle).and_then(|()| unit.release(handle));
             }
         }
-        let Some(entry) = self.entries.get_mut(retiree.virq as usize) else { return };
+        let Some(entry) = self.entries.get_mut(retiree.virq as usize) else {
+            return;
+        };
         entry.retiring = entry.retiring.saturating_sub(1);
         if entry.retiring == 0 && !entry.is(super::entry::LIVE) {
             self.drop_entry(retiree.virq);

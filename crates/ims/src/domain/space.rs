@@ -63,7 +63,11 @@ impl Dispatch {
     #[inline]
     pub fn virq(&self, cpu: CpuId, vector: u8) -> Option<Virq> {
         let CpuVectors(vectors) = self.0.get(cpu.0)?;
-        vectors.get(usize::from(vector))?.load(Ordering::Acquire).checked_sub(1).map(Virq)
+        vectors
+            .get(usize::from(vector))?
+            .load(Ordering::Acquire)
+            .checked_sub(1)
+            .map(Virq)
     }
 
     pub(super) fn add_cpus(&self, count: u32) {
@@ -95,6 +99,8 @@ pub(super) struct Space {
 
 impl core::fmt::Debug for Space {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Space").field("matrix", &self.matrix).finish_non_exhaustive()
+        f.debug_struct("Space")
+            .field("matrix", &self.matrix)
+            .finish_non_exhaustive()
     }
 }

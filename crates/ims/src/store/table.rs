@@ -63,7 +63,7 @@ impl<R: Deref<Target = [AtomicU64]>> Region<R> {
             bytes,
         };
         let end = offset.checked_add(u64::from(count) * u64::from(super::layout::SLOT_BYTES));
-        if offset % 8 != 0 || end.is_none_or(|end| end > bytes) {
+        if !offset.is_multiple_of(8) || end.is_none_or(|end| end > bytes) {
             return Err(refused);
         }
         let first = usize::try_from(offset / 8).map_err(|_| refused)?;
