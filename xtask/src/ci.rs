@@ -21,7 +21,10 @@ const SEVERAL_VERSIONS: &[(&str, &str)] = &[];
 /// Runs the checks and prints the tally; returns whether nothing failed.
 pub(crate) fn run() -> bool {
     let mut steps = vec![
-        component_step("formatting", "fmt", || cargo(["fmt", "--all", "--check"])),
+        component_step("formatting", "fmt", || formatting(cargo(["fmt", "--all"]))),
+        component_step("formatting without std", "fmt", || {
+            formatting(no_std(cargo(["fmt"])))
+        }),
         component_step("lints", "clippy", || {
             cargo([
                 "clippy",
@@ -31,6 +34,13 @@ pub(crate) fn run() -> bool {
                 "-D",
                 "warnings",
             ])
+        }),
+        component_step("lints without std", "clippy", || {
+            let mut command = no_std(cargo(["clippy", "--release", "--target-dir"]));
+            command
+                .arg(tree::root().join("target/no-std"))
+                .args(["--", "-D", "warnings"]);
+            command
         }),
         Step::check("one version of each dependency", |_| {
             let arguments = [
@@ -47,6 +57,12 @@ pub(crate) fn run() -> bool {
     ];
     steps.extend(test::steps(&test::Options::real()));
     run_all(&steps)
+}
+
+/// `cargo fmt`, told to check, and to print plain text.
+fn formatting(mut command: Command) -> Command {
+    command.args(["--check", "--", "--color", "never"]);
+    command
 }
 
 /// The same command for the program that stands outside the workspace.
