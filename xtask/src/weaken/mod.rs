@@ -16,7 +16,7 @@ use crate::tree;
 use allow::Allowed;
 use mutant::Mutant;
 use scratch::{Scratch, Verdict};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Where threads meet on the data path: files, or rooms with all their files.
@@ -179,28 +179,45 @@ fn suspects(options: &Options) -> Result<Vec<Suspect>, Failure> {
     };
     let mut suspects = Vec::new();
     for place in places {
+        let mut sources = Vec::new();
         for path in tree::files(&tree::root().join(place))? {
-            if ships(&path) {
+            if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = tree::read(&path)?;
-                let mutants = mutant::find(&text);
-                suspects.push(Suspect {
-                    file: tree::relative(&path),
-                    text,
-                    mutants,
-                });
+                sources.push((path, text));
             }
         }
+        let tests: Vec<_> = sources
+            .iter()
+            .flat_map(|(path, text)| test_places(path, text))
+            .collect();
+        sources.retain(|(path, _)| !tests.iter().any(|place| path.starts_with(place)));
+        suspects.extend(sources.into_iter().map(|(path, text)| {
+            let mutants = mutant::find(&text);
+            Suspect {
+                file: tree::relative(&path),
+                text,
+                mutants,
+            }
+        }));
     }
     Ok(suspects)
 }
 
-/// Whether a file is Rust and not a test module in a file of its own.
-fn ships(path: &Path) -> bool {
-    let is_test = path.with_extension("").iter().any(|part| {
-        let part = part.to_string_lossy();
-        part == "tests" || part.ends_with("_tests") || part == "test" || part == "loom"
-    });
-    path.extension().is_some_and(|extension| extension == "rs") && !is_test
+/// The files and directories of the test modules that a file declares.
+fn test_places(path: &Path, text: &str) -> Vec<PathBuf> {
+    let is_root = ["mod.rs", "lib.rs", "main.rs"]
+        .iter()
+        .any(|name| path.ends_with(name));
+    let room = if is_root {
+        path.with_file_name("")
+    } else {
+        path.with_extension("")
+    };
+    let names = source::test_modules(text);
+    names
+        .iter()
+        .flat_map(|name| [room.join(name), room.join(format!("{name}.rs"))])
+        .collect()
 }
 
 #[cfg(test)]
@@ -208,12 +225,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn test_modules_in_files_of_their_own_do_not_ship() {
-        assert!(ships(Path::new("crates/ims/src/store/array.rs")));
-        assert!(!ships(Path::new("crates/ims/src/store/loom_tests.rs")));
-        assert!(!ships(Path::new("crates/ims/src/store/tests.rs")));
-        assert!(!ships(Path::new("crates/ims/src/store/tests/model.rs")));
-        assert!(!ships(Path::new("crates/ims/src/store/notes.md")));
+    fn test_modules_in_files_of_their_own_lie_beside_or_below() {
+        let text = "#[cfg(test)]\nmod tests;\nmod table;";
+        let places = |path: &str| test_places(Path::new(path), text);
+        let room = [
+            Path::new("src/remap/tests"),
+            Path::new("src/remap/tests.rs"),
+        ];
+        assert_eq!(places("src/remap/mod.rs"), room);
+        assert_eq!(places("src/remap.rs"), room);
+        let above = [Path::new("src/tests"), Path::new("src/tests.rs")];
+        assert_eq!(places("src/lib.rs"), above);
     }
 
     #[test]

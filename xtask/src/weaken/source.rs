@@ -8,13 +8,18 @@ use std::ops::Range;
 /// Offsets are those of the file: each byte of what is not code is a space,
 /// line ends stay.
 pub(crate) fn shipping(text: &str) -> String {
+    let code = without_comments(text);
+    blanked(&code, tests(&code))
+}
+
+/// The same with its tests.
+fn without_comments(text: &str) -> String {
+    blanked(text, not_code(text))
+}
+
+fn blanked(text: &str, ranges: Vec<Range<usize>>) -> String {
     let mut bytes = text.as_bytes().to_vec();
-    for range in not_code(text) {
-        blank(&mut bytes, range);
-    }
-    let code = String::from_utf8_lossy(&bytes).into_owned();
-    let mut bytes = code.clone().into_bytes();
-    for range in tests(&code) {
+    for range in ranges {
         blank(&mut bytes, range);
     }
     String::from_utf8_lossy(&bytes).into_owned()
@@ -123,6 +128,17 @@ fn character(rest: &str) -> Option<usize> {
     }
 }
 
+/// Names of the test modules that `text` declares and keeps in files of their own.
+pub(crate) fn test_modules(text: &str) -> Vec<String> {
+    let code = without_comments(text);
+    let declared = |range: Range<usize>| {
+        let item = code.get(range)?.trim_end().strip_suffix(';')?;
+        let (before, name) = item.trim_end().rsplit_once(char::is_whitespace)?;
+        before.trim_end().ends_with("mod").then(|| name.to_owned())
+    };
+    tests(&code).into_iter().filter_map(declared).collect()
+}
+
 /// Items that exist only in tests: behind a `#[cfg(…)]` that asks for `test`.
 fn tests(code: &str) -> Vec<Range<usize>> {
     let mut found: Vec<Range<usize>> = Vec::new();
@@ -181,7 +197,7 @@ fn closing(code: &str, from: usize, open: char, close: char) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::shipping;
+    use super::{shipping, test_modules};
 
     /// The code words left, spaces put together.
     fn left(text: &str) -> String {
@@ -243,5 +259,13 @@ mod tests {
         ] {
             assert!(left(&format!("#[{attribute}] fn a() {{}}")).ends_with("fn a() {}"));
         }
+    }
+
+    #[test]
+    fn test_modules_in_other_files_are_named() {
+        let text = "#[cfg(test)]\nmod tests;\n#[cfg(all(test, loom))]\nmod models;\nmod ships;\n\
+                    #[cfg(test)]\nmod here { mod inner; }\n// #[cfg(test)]\n// mod comment;\n\
+                    #[cfg(test)]\nuse x;";
+        assert_eq!(test_modules(text), ["tests", "models"]);
     }
 }
