@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What the program does with `ims`.
+
+use alloc::boxed::Box;
+use ims::bitmap::Bitmap;
+use ims::posted::{Descriptor, Notification};
+use ims::segments::Segments;
+
+/// What did not do what it should; the program's exit status.
+#[derive(Clone, Copy)]
+#[repr(i32)]
+pub(crate) enum Failed {
+    Bitmap = 1,
+    Segments = 2,
+    Posted = 3,
+}
+
+pub(crate) fn all() -> Result<(), Failed> {
+    bitmap().then_some(()).ok_or(Failed::Bitmap)?;
+    segments().then_some(()).ok_or(Failed::Segments)?;
+    posted().then_some(()).ok_or(Failed::Posted)
+}
+
+/// The lowest member comes first, whatever the order of insertion.
+fn bitmap() -> bool {
+    let mut free = Bitmap::new();
+    free.insert_range(70_000..70_010);
+    let lowest = free.insert(4097) && free.first() == Some(4097);
+    lowest && free.remove(4097) && free.first() == Some(70_000) && free.len() == 10
+}
+
+/// A table grows without moving what it holds.
+fn segments() -> bool {
+    let table = Segments::new();
+    table.grow(1, Box::new);
+    let before = table.get(0).map(|element| &raw const *element);
+    table.grow(1000, Box::new);
+    before == table.get(0).map(|element| &raw const *element)
+        && table.get(999).is_some_and(|element| **element == 999)
+}
+
+/// A post notifies a CPU that sleeps, and is harvested once.
+fn posted() -> bool {
+    let there = Notification {
+        destination: 3,
+        vector: 0xf2,
+    };
+    let descriptor = Descriptor::new(there);
+    let first = descriptor.post(0x31, false);
+    let again = descriptor.post(0x31, false);
+    first.notify == Some(there)
+        && again.coalesced
+        && again.notify.is_none()
+        && descriptor.harvest().eq([0x31])
+        && descriptor.harvest().is_empty()
+}
