@@ -7,7 +7,7 @@
 //! no others: an eventfd is a trigger, called by whoever handles an interrupt,
 //! and never poses as an APIC id.
 
-use crate::message::{DeliveryMode, Destination, Message, RequesterId};
+use crate::message::{Addressing, DeliveryMode, Destination, Format, Message, RequesterId};
 use crate::remap::FaultReason;
 
 /// What a sink did with an interrupt.
@@ -130,5 +130,34 @@ impl<S: CpuSink + ?Sized> CpuSink for alloc::sync::Arc<S> {
     }
     fn ready(&self, destination: Destination) -> bool {
         (**self).ready(destination)
+    }
+}
+
+/// The path without remapping: compatibility messages go straight to the CPUs
+/// they name, whoever sends them.
+#[derive(Debug, Clone)]
+pub struct Unmapped<C> {
+    /// Where they go.
+    pub cpus: C,
+    /// Which destination bits an address has.
+    pub addressing: Addressing,
+}
+
+impl<C: CpuSink> MessageSink for Unmapped<C> {
+    fn send(&self, _requester: RequesterId, message: Message) -> Answer {
+        match message.decode(self.addressing) {
+            Ok(Format::Compatibility(message)) => {
+                self.cpus
+                    .deliver(message.destination, message.vector, message.delivery)
+            }
+            Ok(Format::Remappable(_)) | Err(_) => Answer::Refused(Refusal::Malformed),
+        }
+    }
+
+    fn ready(&self, _requester: RequesterId, message: Message) -> bool {
+        match message.decode(self.addressing) {
+            Ok(Format::Compatibility(message)) => self.cpus.ready(message.destination),
+            Ok(Format::Remappable(_)) | Err(_) => true,
+        }
     }
 }

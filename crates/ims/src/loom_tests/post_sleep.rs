@@ -7,7 +7,7 @@ use loom::sync::atomic::Ordering::Relaxed;
 use loom::thread;
 
 use super::bench::descriptor;
-use crate::posted::Descriptor;
+use crate::posted::{Descriptor, InService};
 
 /// Posts `vector`; says whether the CPU was to be notified.
 fn poster(target: &Arc<Descriptor>, vector: u8, data: &Arc<AtomicU64>) -> thread::JoinHandle<bool> {
@@ -76,5 +76,30 @@ fn loom_a_post_after_a_harvest_notifies_anew() {
         let notified = device.join().unwrap();
         let took_it = pending.into_iter().any(|vector| vector == 0x31);
         assert!(took_it || notified, "left behind without a notification");
+    });
+}
+
+#[test]
+fn loom_a_vector_found_quiet_has_been_handled_if_it_was_posted() {
+    loom::model(|| {
+        let target = descriptor();
+        let service = Arc::new(InService::new());
+        let handled = Arc::new(AtomicU64::new(0));
+        let _ = target.post(0x31, false);
+        let (cpu_target, cpu_service) = (Arc::clone(&target), Arc::clone(&service));
+        let handler = Arc::clone(&handled);
+        let cpu = thread::spawn(move || {
+            for vector in cpu_service.harvest_if_any(&cpu_target) {
+                handler.store(1, Relaxed);
+                cpu_service.end(vector);
+            }
+            // A second round must not make an unfinished first one look over.
+            let _ = cpu_service.fall_asleep(&cpu_target);
+        });
+        if service.is_quiet(&target, 0x31) {
+            assert_eq!(handled.load(Relaxed), 1, "quiet before its handler ran");
+        }
+        cpu.join().unwrap();
+        assert!(service.is_quiet(&target, 0x31));
     });
 }

@@ -136,14 +136,18 @@ impl Descriptor {
     /// Only for a CPU that is awake, has notifications suppressed and will look
     /// again: the look may miss a post that is under way.
     pub fn harvest_if_any(&self) -> Pending {
-        if self
-            .pir
-            .iter()
-            .all(|word| word.load(Ordering::Relaxed) == 0)
-        {
-            return Pending::default();
+        if self.has_any() {
+            self.harvest()
+        } else {
+            Pending::default()
         }
-        self.harvest()
+    }
+
+    /// Whether a look shows anything pending; it may miss a post under way.
+    pub fn has_any(&self) -> bool {
+        self.pir
+            .iter()
+            .any(|word| word.load(Ordering::Relaxed) != 0)
     }
 
     /// Turns notifications on and looks once more.
@@ -202,6 +206,11 @@ impl Pending {
     /// Whether there is nothing.
     pub fn is_empty(&self) -> bool {
         self.words == [0; PIR_WORDS]
+    }
+
+    /// The bits, as in the PIR.
+    pub(super) fn words(&self) -> [u64; PIR_WORDS] {
+        self.words
     }
 
     /// How many vectors there are.

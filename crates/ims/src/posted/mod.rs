@@ -10,9 +10,11 @@
 //! ```
 
 mod descriptor;
+mod in_service;
 pub mod layout;
 
 pub use descriptor::{Descriptor, Notification, Pending, Posted};
+pub use in_service::InService;
 
 /// Finds the descriptor that an address in an IRTE names.
 ///
