@@ -213,5 +213,5 @@ fn batch(descriptor: &Descriptor, rules: &Rules) -> Result<(), Status> {
     Ok(())
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 mod tests;

@@ -100,7 +100,7 @@ pub(crate) fn check_queue(queue: u32, config: &QueueConfig) -> Result<(), Config
     Ok(())
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::limits::Limits;

@@ -360,5 +360,5 @@ impl<I: Interrupts> Drop for Device<I> {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 mod tests;

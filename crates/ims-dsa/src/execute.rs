@@ -283,5 +283,5 @@ fn fetch(client: &Client, list: u64, index: u32) -> Result<Descriptor, Fault> {
     Ok(Descriptor::from_bytes(&bytes))
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 mod tests;

@@ -35,9 +35,8 @@ struct State {
     queues: Vec<Queue>,
     arbiter: Arbiter,
     running: bool,
-    /// How many sleep on `work` and on `ended`: nobody is woken for nothing.
+    /// How many sleep on `work`: nobody is woken for nothing.
     idle: usize,
-    waiters: usize,
 }
 
 /// Descriptors of one queue to wait for: those before a mark.
@@ -75,7 +74,6 @@ impl Group {
             arbiter,
             running: false,
             idle: 0,
-            waiters: 0,
         };
         Self {
             state: Mutex::new(state),
@@ -158,10 +156,9 @@ impl Group {
     /// A descriptor that `next` gave out has ended.
     pub(crate) fn finish(&self, place: usize, sequence: u64) {
         let mut state = self.lock();
-        if let Some(queue) = state.queues.get_mut(place) {
-            queue.finish(sequence);
-        }
-        let wake = state.waiters > 0;
+        let running = state.running;
+        let queue = state.queues.get_mut(place);
+        let wake = queue.is_some_and(|queue| queue.finish(sequence, running));
         drop(state);
         if wake {
             self.ended.notify_all();
@@ -183,13 +180,13 @@ impl Group {
             return;
         };
         let whose = queue.drained_with(job.client.pasid);
-        let awaited = Awaited {
+        let awaited = [Awaited {
             place: job.place,
             mark: job.sequence,
             whose,
-        };
-        drop(self.wait(state, |state| {
-            state.is_active(&awaited) && !self.is_abandoned(engine)
+        }];
+        drop(self.wait(state, &awaited, |active, _| {
+            active && !self.is_abandoned(engine)
         }));
     }
 
@@ -206,12 +203,8 @@ impl Group {
                 whose,
             })
             .collect();
-        let is_active = |state: &State| awaited.iter().any(|one| state.is_active(one));
-        let is_waiting = |state: &State| awaited.iter().any(|one| state.is_waiting(one));
-        let state = self.wait(state, |state| {
-            is_active(state) || state.running && is_waiting(state)
-        });
-        if is_waiting(&state) {
+        let state = self.wait(state, &awaited, |active, to_start| active || to_start);
+        if awaited.iter().any(|one| state.is_waiting(one)) {
             Err(Stopped)
         } else {
             Ok(())
@@ -241,25 +234,38 @@ impl Group {
             }
         }
         self.ended.notify_all();
-        drop(self.wait(state, |state| {
-            awaited.iter().any(|one| state.is_active(one))
-        }));
+        drop(self.wait(state, &awaited, |active, _| active));
         dropped.len()
     }
 
-    /// Sleeps until `goes_on` is false; it is asked again when a descriptor ends.
+    /// Sleeps while `goes_on`, told whether something awaited is being executed
+    /// and whether an engine will still start something awaited.
     fn wait<'a>(
         &self,
         mut state: MutexGuard<'a, State>,
-        goes_on: impl Fn(&State) -> bool,
+        awaited: &[Awaited],
+        goes_on: impl Fn(bool, bool) -> bool,
     ) -> MutexGuard<'a, State> {
-        while goes_on(&state) {
-            state.waiters += 1;
+        let asleep = |state: &State| {
+            let active = awaited.iter().any(|one| state.is_active(one));
+            let to_start = state.running && awaited.iter().any(|one| state.is_waiting(one));
+            goes_on(active, to_start)
+        };
+        for one in awaited {
+            if let Some(queue) = state.queues.get_mut(one.place) {
+                queue.await_before(one.mark, one.whose);
+            }
+        }
+        while asleep(&state) {
             state = self
                 .ended
                 .wait(state)
                 .unwrap_or_else(PoisonError::into_inner);
-            state.waiters -= 1;
+        }
+        for one in awaited {
+            if let Some(queue) = state.queues.get_mut(one.place) {
+                queue.cease_waiting(one.mark, one.whose);
+            }
         }
         state
     }

@@ -60,7 +60,7 @@ mod queue;
 mod statistics;
 mod transfer;
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 mod testing;
 
 pub use arbiter::PRIORITIES;

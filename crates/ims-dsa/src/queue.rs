@@ -114,6 +114,8 @@ pub(crate) struct Queue {
     enabled: bool,
     waiting: VecDeque<Job>,
     active: Vec<Active>,
+    /// What somebody waits for the end of.
+    awaited: Vec<(u64, Whose)>,
     next: u64,
 }
 
@@ -126,6 +128,7 @@ impl Queue {
             enabled: false,
             waiting,
             active: Vec::new(),
+            awaited: Vec::new(),
             next: 0,
         }
     }
@@ -197,9 +200,26 @@ impl Queue {
         Some(job)
     }
 
-    /// The descriptor `sequence` has ended.
-    pub(crate) fn finish(&mut self, sequence: u64) {
+    /// The descriptor `sequence` has ended. Says whether somebody waited for it
+    /// and need not wait longer, `running` being whether engines start more.
+    pub(crate) fn finish(&mut self, sequence: u64, running: bool) -> bool {
         self.active.retain(|active| active.sequence != sequence);
+        self.awaited.iter().any(|&(mark, whose)| {
+            let goes_on = self.is_active(mark, whose) || running && self.is_waiting(mark, whose);
+            sequence < mark && !goes_on
+        })
+    }
+
+    /// Somebody begins to wait for the descriptors before `mark`.
+    pub(crate) fn await_before(&mut self, mark: u64, whose: Whose) {
+        self.awaited.push((mark, whose));
+    }
+
+    /// Somebody that began to wait has ceased to.
+    pub(crate) fn cease_waiting(&mut self, mark: u64, whose: Whose) {
+        if let Some(at) = self.awaited.iter().position(|one| *one == (mark, whose)) {
+            self.awaited.swap_remove(at);
+        }
     }
 
     /// The number the next accepted descriptor gets: all accepted so far are

@@ -17,6 +17,7 @@ use crate::{
 pub(crate) const PAGE: u64 = 4096;
 
 /// Memory from address 0, in pages of which some are missing or read-only.
+#[derive(Debug)]
 pub(crate) struct Paged {
     pub(crate) memory: GuestMemoryMmap<()>,
     pub(crate) missing: HashSet<u64>,
@@ -81,7 +82,7 @@ impl AddressSpace for Paged {
 }
 
 /// Holds an engine until it is opened.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Gate {
     /// How many came, and whether it is open.
     state: Mutex<(usize, bool)>,

@@ -114,7 +114,7 @@ impl Descriptor {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::layout::Opcode;

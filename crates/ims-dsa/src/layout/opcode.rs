@@ -93,7 +93,7 @@ impl Default for OperationSet {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -105,5 +105,5 @@ fn judged(descriptor: &Descriptor, result: u8) -> Status {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 mod tests;
