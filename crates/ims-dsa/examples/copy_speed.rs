@@ -50,7 +50,7 @@ const SOURCE: u64 = 16 << 20;
 const DESTINATION: u64 = 32 << 20;
 /// As many as the queue holds, so that a round is submitted without a retry.
 const DEPTH: u16 = 16384;
-const ROUNDS: usize = 9;
+const ROUNDS: usize = 5;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let memory = Arc::new(GuestMemoryMmap::<()>::from_ranges(&[(
@@ -79,7 +79,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
     for size in [4 << 10, 64 << 10, 1 << 20_u32] {
         let length = usize::try_from(size)?;
-        let count = ((128 << 20) / length).min(DEPTH.into());
+        let count = ((1 << 30) / length).min(DEPTH.into());
         let from = memory.get_slice(GuestAddress(SOURCE), length)?;
         let to = memory.get_slice(GuestAddress(DESTINATION), length)?;
         memory.write_slice(&vec![1; length], GuestAddress(SOURCE))?;

@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 
 use crate::errors::ErrorLog;
 use crate::execute::{Executor, Surroundings, Work};
-use crate::group::Group;
+use crate::group::{Group, Place};
 use crate::interrupts::Interrupts;
 use crate::limits::Capabilities;
 use crate::queue::Job;
@@ -41,7 +41,8 @@ impl<I: Interrupts> Engine<I> {
             counters: &self.counters.0,
             capabilities: self.capabilities,
         };
-        while let Some(job) = self.group.next(self.place) {
+        let mut ended = None;
+        while let Some(job) = self.group.next(self.place, ended.take()) {
             let taken = Taken {
                 group: &self.group,
                 job: &job,
@@ -56,17 +57,28 @@ impl<I: Interrupts> Engine<I> {
                 batch_index: None,
             };
             executor.run(&work, &taken);
+            ended = Some(taken.place());
+            std::mem::forget(taken);
         }
     }
 }
 
-/// A descriptor taken from its queue. When this goes, also by a panic in an
-/// address space or an interrupt that is not ours, the descriptor has ended
-/// and nobody waits for it any longer.
+/// A descriptor taken from its queue. If this goes by a panic, in an address
+/// space or an interrupt that is not ours, the descriptor has ended too and
+/// nobody waits for it any longer.
 struct Taken<'a> {
     group: &'a Group,
     job: &'a Job,
     engine: usize,
+}
+
+impl Taken<'_> {
+    fn place(&self) -> Place {
+        Place {
+            queue: self.job.place,
+            sequence: self.job.sequence,
+        }
+    }
 }
 
 impl Surroundings for Taken<'_> {
@@ -81,6 +93,6 @@ impl Surroundings for Taken<'_> {
 
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
-        self.group.finish(self.job.place, self.job.sequence);
+        self.group.finish(self.place());
     }
 }

@@ -46,7 +46,20 @@ struct Awaited {
     whose: Whose,
 }
 
+/// A descriptor's queue, by its place in the group, and place in that.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) queue: usize,
+    pub(crate) sequence: u64,
+}
+
 impl State {
+    /// Says whether somebody who waits need not wait longer.
+    fn finish(&mut self, ended: Place) -> bool {
+        let queue = self.queues.get_mut(ended.queue);
+        queue.is_some_and(|queue| queue.finish(ended.sequence, self.running))
+    }
+
     fn is_active(&self, awaited: &Awaited) -> bool {
         let queue = self.queues.get(awaited.place);
         queue.is_some_and(|queue| queue.is_active(awaited.mark, awaited.whose))
@@ -129,9 +142,13 @@ impl Group {
     }
 
     /// The next descriptor for `engine`, slept for if there is none; `None` when
-    /// the engines are to stop.
-    pub(crate) fn next(&self, engine: usize) -> Option<Job> {
+    /// the engines are to stop. Takes note that `ended`, the one before, has
+    /// ended: one lock a descriptor.
+    pub(crate) fn next(&self, engine: usize, ended: Option<Place>) -> Option<Job> {
         let mut state = self.lock();
+        if ended.is_some_and(|place| state.finish(place)) {
+            self.ended.notify_all();
+        }
         while state.running {
             let State {
                 queues, arbiter, ..
@@ -153,14 +170,9 @@ impl Group {
         None
     }
 
-    /// A descriptor that `next` gave out has ended.
-    pub(crate) fn finish(&self, place: usize, sequence: u64) {
-        let mut state = self.lock();
-        let running = state.running;
-        let queue = state.queues.get_mut(place);
-        let wake = queue.is_some_and(|queue| queue.finish(sequence, running));
-        drop(state);
-        if wake {
+    /// A descriptor that `next` gave out has ended, and no next one is wanted.
+    pub(crate) fn finish(&self, ended: Place) {
+        if self.lock().finish(ended) {
             self.ended.notify_all();
         }
     }
