@@ -35,8 +35,10 @@ struct State {
     queues: Vec<Queue>,
     arbiter: Arbiter,
     running: bool,
-    /// How many sleep on `work`: nobody is woken for nothing.
+    /// How many sleep on `work`, and how many of those were called and are yet
+    /// to wake: a call is a system call, and one for each sleeper is enough.
     idle: usize,
+    called: usize,
 }
 
 /// Descriptors of one queue to wait for: those before a mark.
@@ -87,6 +89,7 @@ impl Group {
             arbiter,
             running: false,
             idle: 0,
+            called: 0,
         };
         Self {
             state: Mutex::new(state),
@@ -115,7 +118,8 @@ impl Group {
             .get_mut(place)
             .ok_or(SubmitError::NoSuchQueue)?;
         queue.accept(place, client, portal, descriptor)?;
-        let wake = state.idle > 0;
+        let wake = state.idle > state.called;
+        state.called += usize::from(wake);
         drop(state);
         if wake {
             self.work.notify_one();
@@ -166,6 +170,7 @@ impl Group {
                 .wait(state)
                 .unwrap_or_else(PoisonError::into_inner);
             state.idle -= 1;
+            state.called = state.called.saturating_sub(1);
         }
         None
     }

@@ -59,6 +59,7 @@ mod operation;
 mod queue;
 mod statistics;
 mod transfer;
+mod work_queues;
 
 #[cfg(test)]
 mod testing;
@@ -66,7 +67,7 @@ mod testing;
 pub use arbiter::PRIORITIES;
 pub use client::{Client, InterruptTable, Pasid, Portal};
 pub use config::{ConfigError, DeviceConfig};
-pub use device::{Device, QueueError, WorkQueues};
+pub use device::{Device, QueueError};
 pub use errors::{ErrorLog, SoftwareError};
 pub use group::Stopped;
 pub use interrupts::{Handle, Interrupts, InvalidHandle};
@@ -74,3 +75,4 @@ pub use limits::{Capabilities, Limits};
 pub use memory::{Access, AddressSpace, Unmapped};
 pub use queue::{Mode, QueueConfig, SubmitError};
 pub use statistics::Statistics;
+pub use work_queues::WorkQueues;

@@ -58,10 +58,4 @@ impl Status {
             Self::Success | Self::FalsePredicate | Self::BatchFailed
         )
     }
-
-    /// Whether there is no record to tell this in, so that it can only go to
-    /// the device's error log.
-    pub const fn has_no_record(self) -> bool {
-        matches!(self, Self::RecordPageFault | Self::RecordAlignment)
-    }
 }
