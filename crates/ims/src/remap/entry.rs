@@ -106,7 +106,7 @@ impl Irte {
     ///
     /// # Errors
     /// [`EntryError::Reserved`] if SVT has its reserved value.
-    #[inline]
+    #[inline(always)]
     pub fn source(self) -> Result<Source, EntryError> {
         // SID, SQ and SVT have their places in common: either form will do.
         let fields = RemappedIrte::from_bits(self.0);
@@ -123,7 +123,7 @@ impl Irte {
     /// # Errors
     /// [`EntryError::Reserved`] for reserved bits in this form, and for a
     /// reserved delivery mode.
-    #[inline]
+    #[inline(always)]
     pub fn target(self, mode: ApicMode) -> Result<Target, EntryError> {
         if self.0 & POSTED != 0 {
             self.posted()
@@ -168,7 +168,7 @@ impl Irte {
         })
     }
 
-    #[inline]
+    #[inline(always)]
     fn posted(self) -> Result<Target, EntryError> {
         if self.0 & POSTED_RESERVED != 0 {
             return Err(EntryError::Reserved);
@@ -182,7 +182,7 @@ impl Irte {
         })
     }
 
-    #[inline]
+    #[inline(always)]
     fn remapped(self, mode: ApicMode) -> Result<Target, EntryError> {
         let fields = RemappedIrte::from_bits(self.0);
         let (reserved, id) = match mode {

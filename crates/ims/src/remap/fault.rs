@@ -148,10 +148,9 @@ impl FaultLog {
                 now = later;
                 continue;
             }
-            // Relaxed: a raiser that reuses the record can do so only because of
-            // this very exchange, which was made only because of the load above.
             let freed = now.with_occupied(now.occupied() - 1);
-            match self.exchange(now, freed) {
+            // Release: this record was read before it is claimed and written again.
+            match self.exchange(now, freed, Ordering::Release) {
                 Ok(()) => {
                     return Some(Fault {
                         reason: FaultReason::from_code(kept.reason())?,
@@ -207,7 +206,8 @@ impl FaultLog {
                     .with_next(self.after(now.next()))
                     .with_turn(now.turn().wrapping_add(1) & (u64::MAX >> 18))
             };
-            match self.exchange(now, then) {
+            // Acquire: whoever took the record's last fault is done with it.
+            match self.exchange(now, then, Ordering::Acquire) {
                 Ok(()) if full => return None,
                 Ok(()) => return Some(now),
                 Err(later) => now = later,
@@ -215,14 +215,9 @@ impl FaultLog {
         }
     }
 
-    fn exchange(&self, now: Ring, then: Ring) -> Result<(), Ring> {
+    fn exchange(&self, now: Ring, then: Ring, order: Ordering) -> Result<(), Ring> {
         self.state
-            .compare_exchange_weak(
-                now.into_bits(),
-                then.into_bits(),
-                Ordering::Relaxed,
-                Ordering::Relaxed,
-            )
+            .compare_exchange_weak(now.into_bits(), then.into_bits(), order, Ordering::Relaxed)
             .map(|_| ())
             .map_err(Ring::from_bits)
     }

@@ -24,6 +24,7 @@
 //!   than read as if its handle were a destination.
 
 mod control;
+mod control_error;
 mod entry;
 mod fault;
 pub mod fault_layout;
@@ -39,7 +40,8 @@ mod unit;
 #[cfg(not(loom))]
 mod whole;
 
-pub use control::{Control, ControlError};
+pub use control::Control;
+pub use control_error::ControlError;
 pub use entry::{ApicMode, Entry, EntryError, Irte, Target};
 pub use fault::{Fault, FaultCounts, FaultLog};
 pub use invalidate::{Invalidate, InvalidateError, NoInvalidate};

@@ -82,8 +82,9 @@ impl EntryMemory for PairTable {
         let halves = Halves::from_bits(entry);
         let (low, high) = (halves.low(), halves.high());
         if low & PRESENT_LOW == 0 {
-            // Readers of the old entry may still want its upper half.
-            pair.low.store(low, Ordering::Release);
+            // Readers of the old entry may still want its upper half. Relaxed:
+            // who sees this entry looks at nothing else.
+            pair.low.store(low, Ordering::Relaxed);
             return Ok(());
         }
         if entry & POSTED != 0 {

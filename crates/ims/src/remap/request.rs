@@ -50,7 +50,7 @@ pub(super) struct Compatibility {
 }
 
 impl Request {
-    #[inline]
+    #[inline(always)]
     pub(super) fn decode(message: Message) -> Self {
         let Message { address, data } = message;
         if address >> 20 != 0xfee {

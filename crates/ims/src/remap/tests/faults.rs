@@ -105,7 +105,7 @@ fn under_load_every_fault_is_whole_and_taken_once_or_counted_as_overflowed() {
     // Each fault is of one piece: its reason and requester follow from its index.
     let made = |raiser: u16, index: u16| {
         let reason = FaultReason::ALL[usize::from(index) % 12];
-        fault(reason, raiser << 12 | index % 0x1000, index)
+        fault(reason, (raiser << 12) | (index % 0x1000), index)
     };
     let taken = std::thread::scope(|scope| {
         let takers = [(); 2].map(|()| {

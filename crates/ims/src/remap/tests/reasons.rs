@@ -9,6 +9,8 @@ use crate::sink::{Answer, MessageSink, Refusal};
 const OWNER: RequesterId = RequesterId(0x1a00);
 /// Requester 1A:00.0 only.
 const OWNED: u128 = 0x4_1a00 << 64;
+/// Requester 1A:00.1 only.
+const STRANGERS: u128 = 0x4_1a01 << 64;
 
 fn send(modes: Modes, entry: u128, address: u64, data: u32) -> (Answer, Option<Fault>) {
     let memory = WholeTable::boxed(16).unwrap();
@@ -37,7 +39,7 @@ fn each_reason_has_its_request_and_fpd_hides_only_the_qualified() {
         (0x25, on, 1, 0xfee0_0000, 0x41, 0),
         (0x25, on.with_compatibility(true), 1, 0xfee0_0000, 0x41, 0),
         (0x25, on.with_extended(false), 1, 0xfee0_0000, 0x41, 0),
-        (0x26, on, OWNED + (1 << 64) | 1, ONE, 0, 1),
+        (0x26, on, STRANGERS | 1, ONE, 0, 1),
         (0x27, on, OWNED | 1 << 38 | 0x8001, ONE, 0, 1),
         (0x29, on, 1, 0xfed0_0000, 0, 0),
         (
@@ -109,7 +111,7 @@ fn an_entry_that_cannot_be_fetched_is_23h_and_one_not_grown_to_is_22h() {
 
 #[test]
 fn the_requester_is_checked_before_the_entrys_reserved_bits() {
-    let (answer, _) = send(Modes::x2apic(16), OWNED + (1 << 64) | 1 << 31 | 1, ONE, 0);
+    let (answer, _) = send(Modes::x2apic(16), STRANGERS | 1 << 31 | 1, ONE, 0);
     assert_eq!(
         answer,
         Answer::Refused(Refusal::Fault(FaultReason::SourceId))

@@ -25,7 +25,7 @@ fn raw_entry() -> impl Strategy<Value = u128> {
         let urgent = if urgent { 1 << 14 } else { 0 };
         (
             1 | fpd_and_available | u128::from(vector) << 16,
-            sq_svt << 80 | sid * 0x102 << 64,
+            sq_svt << 80 | (sid * 0x102) << 64,
             urgent,
         )
     });
