@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What the run came to: every count held against every other that must agree
+//! with it.
+
+use std::sync::atomic::Ordering;
+
+use ims::domain::Counts;
+use ims::remap::FaultReason;
+use ims::store::Store;
+use ims_host::IrqCounts;
+
+use super::disturb::Disturbed;
+use super::error::RunError;
+use super::function::Function;
+use super::lane::{Done, Lane};
+use super::report::{
+    Cpu, Disturbances, Hostile, HostileKind, InterruptRow, Interrupts, Latency, Operations, Report,
+    Vm,
+};
+use super::vm::histogram;
+use super::work::Worked;
+use super::world::World;
+
+/// Failures of one kind that are named; the rest is counted.
+const NAMED: usize = 10;
+
+/// Everything that was counted, and what disagrees.
+pub(super) struct Verdict<'a, S: Store> {
+    world: &'a World<S>,
+    disturbed: &'a Disturbed,
+    failures: Vec<String>,
+    /// What raisers and handlers counted, over all interrupts there ever were.
+    total: IrqCounts,
+}
+
+/// The report of a run that is over and quiet.
+pub(super) fn verdict<S: Store>(world: &World<S>, worked: &Worked) -> Result<Report, RunError> {
+    let disturbed = &worked.disturbed;
+    let mut verdict =
+        Verdict { world, disturbed, failures: Vec::new(), total: IrqCounts::default() };
+    let mut report = Report::new(world.scenario.clone());
+    report.seconds = worked.time.as_secs_f64();
+    verdict.add_up();
+    report.interrupts = verdict.interrupts();
+    report.operations = verdict.operations();
+    verdict.hold_faults_against_what_was_sent(&mut report);
+    verdict.hold_cpus_against_interrupts();
+    report.latency_ns = verdict.latency()?;
+    report.disturbances = verdict.disturbances();
+    report.vms = world.vms.iter().map(|vm| verdict.vm(vm)).collect();
+    report.notes = world.notes.clone();
+    report.failures = verdict.failures;
+    report.failures.extend(disturbed.failures.iter().cloned());
+    report.reality = [
+        "memory and the work on it are real: every result was read back and compared",
+        "CPUs are threads, and take interrupts from posted descriptors in memory",
+        "the remap unit, the device and its message store are software, after the \
+         specifications; no hardware interrupt was raised",
+    ]
+    .map(String::from)
+    .to_vec();
+    Ok(report.concluded())
+}
+
+/// What happened to each interrupt that is allocated now.
+pub(super) fn rows<S: Store>(world: &World<S>) -> Vec<InterruptRow> {
+    let row = |(lane, irq): &(std::sync::Arc<Lane>, ims_host::Irq)| {
+        let location = irq.location().ok()?;
+        let function = function_of(world, lane)?;
+        let (cpu, cpu_vector) = location.target?;
+        let IrqCounts { raiser, taken } = function.domain.counts(irq);
+        let requester = function.requester.0;
+        let (bus, device) = (requester >> 8, requester >> 3 & 0x1f);
+        Some(InterruptRow {
+            virq: irq.virq().0,
+            function: format!("{bus:02x}:{device:02x}.{}", requester & 7),
+            index: location.index,
+            handle: location.handle?.into(),
+            adi: lane.parts.adi,
+            queue: lane.parts.queue,
+            vector_of_queue: lane.parts.vector,
+            vm: lane.parts.vm.number,
+            cpu: cpu.0,
+            cpu_vector,
+            raised: raiser.raised,
+            taken,
+            coalesced: raiser.coalesced,
+            held: raiser.held,
+            refused: raiser.refused,
+            dropped: raiser.dropped,
+        })
+    };
+    world.lanes().filter_map(row).collect()
+}
+
+fn function_of<'a, S: Store>(world: &'a World<S>, lane: &Lane) -> Option<&'a Function<S>> {
+    let adi = world.adis.iter().find(|adi| adi.number == lane.parts.adi)?;
+    world.functions.get(adi.function)
+}
+
+impl<S: Store> Verdict<'_, S> {
+    /// Law 9: each interrupt's counters, and all of them together.
+    fn add_up(&mut self) {
+        let mut wrong = Vec::new();
+        for adi in &self.world.adis {
+            let Some(function) = self.world.functions.get(adi.function) else { continue };
+            for (lane, irq) in &adi.lanes {
+                let counts = function.domain.counts(irq);
+                if !counts.add_up() {
+                    wrong.push(format!("interrupt {}: {counts:?} does not add up", lane.index()));
+                }
+                self.total.raiser += counts.raiser;
+                self.total.taken += counts.taken;
+            }
+        }
+        for function in &self.world.functions {
+            self.total.raiser += function.domain.past_counts();
+            let strays = function.domain.port().strays();
+            if strays > 0 {
+                wrong.push(format!("the device raised {strays} interrupts that were not allocated"));
+            }
+        }
+        self.total.taken += self.world.host.past_taken();
+        if !self.total.add_up() {
+            wrong.push(format!("all together: {:?} does not add up", self.total));
+        }
+        self.fail(wrong);
+    }
+
+    fn fail(&mut self, wrong: Vec<String>) {
+        let more = wrong.len().saturating_sub(NAMED);
+        self.failures.extend(wrong.into_iter().take(NAMED));
+        if more > 0 {
+            self.failures.push(format!("… and {more} more of the kind"));
+        }
+    }
+
+    fn tallies(&self, of: impl Fn(&Lane) -> u64) -> u64 {
+        let gone = self.disturbed.gone.iter().map(|lane| of(lane));
+        self.world.lanes().map(|(lane, _)| of(lane)).chain(gone).sum()
+    }
+
+    fn interrupts(&mut self) -> Interrupts {
+        let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+        let calls = self.tallies(|lane| lane.tally.calls.load(Ordering::Relaxed));
+        if calls != self.total.taken {
+            let taken = self.total.taken;
+            self.failures.push(format!("{taken} interrupts taken, but handlers called {calls} times"));
+        }
+        let left: u64 = self.world.lanes().map(|(lane, _)| lane.left().unseen).sum();
+        let unfinished: u64 = self.world.lanes().map(|(lane, _)| lane.left().unfinished).sum();
+        if unfinished > 0 {
+            self.failures.push(format!("{unfinished} operations were never executed"));
+        }
+        let Counts { raised, coalesced, held, refused, dropped, .. } = self.total.raiser;
+        Interrupts {
+            allocated: count(self.world.lanes().count()),
+            allocated_in_all: self.world.allocated_in_all,
+            seen: count(self.world.lanes().filter(|(lane, _)| lane.was_called()).count()),
+            lost: left + self.disturbed.lost,
+            astray: self.tallies(|lane| lane.tally.astray.load(Ordering::Relaxed)),
+            misdirected: self.tallies(|lane| lane.tally.misdirected.load(Ordering::Relaxed))
+                + self.disturbed.misdirected,
+            raised,
+            taken: self.total.taken,
+            coalesced,
+            held,
+            refused,
+            dropped,
+        }
+    }
+
+    fn done(&self) -> Done {
+        let mut done = self.disturbed.done.clone();
+        for (lane, _) in self.world.lanes() {
+            done.add(lane.done());
+        }
+        done
+    }
+
+    fn operations(&mut self) -> Operations {
+        let done = self.done();
+        let wrong = u64::try_from(done.wrong.len()).unwrap_or(u64::MAX);
+        self.fail(done.wrong);
+        Operations {
+            completed: done.completed,
+            verified: done.verified,
+            wrong,
+            refused: done.pushed_back,
+            by_kind: done.by_kind.iter().map(|(kind, n)| ((*kind).to_string(), *n)).collect(),
+            bytes: done.bytes,
+        }
+    }
+
+    /// Every fault must have been asked for, every hostile message have led to one.
+    fn hold_faults_against_what_was_sent(&mut self, report: &mut Report) {
+        let hostile = &self.disturbed.hostile;
+        for reason in FaultReason::ALL {
+            let units = self.world.functions.iter().map(|function| function.unit.data().faults());
+            let counted: u64 = units.map(|faults| faults.counts().of(reason)).sum();
+            let sent = hostile.faults.get(&reason).copied().unwrap_or(0);
+            if counted > 0 {
+                report.faults.insert(reason.to_string(), counted);
+            }
+            if counted != sent {
+                self.failures.push(format!("{counted} faults \"{reason}\", but {sent} were provoked"));
+            }
+        }
+        let overflowed: u64 = self
+            .world
+            .functions
+            .iter()
+            .map(|function| function.unit.data().faults().counts().overflowed)
+            .sum();
+        report.faults_recorded = hostile.recorded;
+        report.faults_overflowed = overflowed > 0;
+        let provoked: u64 = hostile.faults.values().sum();
+        if hostile.recorded + overflowed != provoked {
+            let recorded = hostile.recorded;
+            self.failures.push(format!("{recorded} faults recorded of {provoked} provoked"));
+        }
+        let reports: u64 = self
+            .world
+            .functions
+            .iter()
+            .map(|function| function.errors.reports.load(Ordering::Relaxed))
+            .sum();
+        if reports != hostile.device_reports {
+            let provoked = hostile.device_reports;
+            self.failures.push(format!("devices reported {reports} errors, {provoked} were provoked"));
+        }
+        // The device raised all but those that were raised past it.
+        let device: u64 =
+            self.world.functions.iter().map(|function| function.statistics().interrupts).sum();
+        let raised = self.total.raiser.raised;
+        if device + hostile.wrong_pasid_raises != raised {
+            let past = hostile.wrong_pasid_raises;
+            self.failures.push(format!("{raised} raised, {device} by the device, {past} past it"));
+        }
+        if self.total.raiser.refused != hostile.wrong_pasid_raises {
+            let (refused, sent) = (self.total.raiser.refused, hostile.wrong_pasid_raises);
+            self.failures.push(format!("{refused} raises refused, {sent} should have been"));
+        }
+        let kinds = hostile.attempts.iter().map(|(kind, attempts)| {
+            let kind = (*kind).to_string();
+            (kind, HostileKind { sent: attempts.sent, refused: attempts.refused })
+        });
+        report.hostile = Hostile {
+            sent: hostile.attempts.values().map(|attempts| attempts.sent).sum(),
+            refused: hostile.attempts.values().map(|attempts| attempts.refused).sum(),
+            by_kind: kinds.collect(),
+        };
+    }
+
+    /// What CPUs say they took must be what interrupts say was taken.
+    fn hold_cpus_against_interrupts(&mut self) {
+        let reports: Vec<_> = self
+            .world
+            .vms
+            .iter()
+            .flat_map(|vm| self.world.host.cpu_reports(vm.space))
+            .collect();
+        let taken: u64 = reports.iter().map(|cpu| cpu.taken).sum();
+        let spurious: u64 = reports.iter().map(|cpu| cpu.spurious).sum();
+        let panicked: u64 = reports.iter().map(|cpu| cpu.panicked).sum();
+        if taken != self.total.taken {
+            let interrupts = self.total.taken;
+            self.failures.push(format!("CPUs took {taken} interrupts, handlers {interrupts}"));
+        }
+        if spurious > 0 {
+            self.failures.push(format!("CPUs took {spurious} vectors that nobody owned"));
+        }
+        if panicked > 0 {
+            self.failures.push(format!("{panicked} handlers panicked"));
+        }
+    }
+
+    fn latency(&self) -> Result<Latency, RunError> {
+        let mut all = histogram()?;
+        for vm in &self.world.vms {
+            vm.add_latencies(&mut all);
+        }
+        Ok(Latency {
+            p50: all.value_at_quantile(0.5),
+            p99: all.value_at_quantile(0.99),
+            p999: all.value_at_quantile(0.999),
+            max: all.max(),
+            count: all.len(),
+        })
+    }
+
+    fn disturbances(&self) -> Disturbances {
+        let disturbed = self.disturbed;
+        Disturbances {
+            composed: disturbed.composed,
+            destroyed: disturbed.destroyed,
+            moved: disturbed.moved,
+            masked: disturbed.masked,
+            cpus_offline: disturbed.offline,
+            cpus_online: disturbed.online,
+            refused_moves: disturbed.refused_moves,
+        }
+    }
+
+    fn vm(&self, vm: &super::vm::Vm) -> Vm {
+        let mine = || self.world.lanes().filter(|(lane, _)| lane.parts.vm.number == vm.number);
+        let cpus = self.world.host.cpu_reports(vm.space).into_iter().map(|cpu| Cpu {
+            cpu: cpu.cpu.0,
+            online: cpu.online,
+            vectors: cpu.vectors.into(),
+            taken: cpu.taken,
+            spurious: cpu.spurious,
+            slept: cpu.slept,
+        });
+        Vm {
+            vm: vm.number,
+            interrupts: u64::try_from(mine().count()).unwrap_or(u64::MAX),
+            operations: mine().map(|(lane, _)| lane.done().completed).sum(),
+            cpus: cpus.collect(),
+        }
+    }
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The run itself: start the drivers, disturb, stop, and wait until all is quiet.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ims::store::Store;
+
+use super::disturb::{Disturbed, Disturber, QUIET};
+use super::error::{RunError, host};
+use super::lane::Left;
+use super::world::World;
+
+/// How long a last interrupt may take after everything has stopped.
+const LAST: Duration = Duration::from_secs(5);
+
+/// What is known when all is quiet.
+pub(super) struct Worked {
+    pub(super) disturbed: Disturbed,
+    /// How long the drivers worked.
+    pub(super) time: Duration,
+}
+
+/// Has the world work for as long as its scenario says. `progress` hears of the
+/// part that is done, from 0 to 1.
+pub(super) fn work<S: Store>(
+    world: &mut World<S>,
+    progress: impl Fn(f64),
+) -> Result<Worked, RunError> {
+    let pump = Arc::clone(&world.pump);
+    let pumping = thread::Builder::new().name("pump".into()).spawn(move || pump.run())?;
+    let start = Instant::now();
+    let length = Duration::from_secs_f64(world.scenario.seconds);
+    for (lane, _) in world.lanes() {
+        lane.start();
+    }
+    let told = || progress(start.elapsed().as_secs_f64() / length.as_secs_f64());
+    let disturbed = Disturber::new(world).run(start + length, told)?;
+    wait(|| world.lanes().all(|(lane, _)| lane.was_called()));
+    for (lane, _) in world.lanes() {
+        lane.stop();
+    }
+    wait(|| world.lanes().all(|(lane, _)| lane.left() == Left::default()));
+    let time = start.elapsed();
+    world.pump.stop();
+    if pumping.join().is_err() {
+        return Err(RunError::Thread(std::io::Error::other("the pump's thread panicked")));
+    }
+    world.host.quiesce(QUIET).map_err(host("waiting for the end"))?;
+    Ok(Worked { disturbed, time })
+}
+
+/// Waits for something that should come, but not for ever.
+fn wait(done: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !done() && start.elapsed() < LAST {
+        thread::sleep(Duration::from_millis(2));
+    }
+}

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Composing: functions, VMs, and the interfaces that connect them.
+
+use std::sync::Arc;
+
+use ims::domain::Request;
+use ims::store::{Pasid, Store};
+use ims_dsa::{AddressSpace, Client};
+use ims_host::{Form, Host, Irq};
+use vm_memory::GuestMemoryMmap;
+
+use super::error::{RunError, host};
+use super::function::Function;
+use super::lane::{Lane, Parts};
+use super::pump::Pump;
+use super::scenario::Scenario;
+use super::vm::{Division, Vm};
+
+/// The most handles one function can have: they are 16 bits, as are its remap
+/// unit's.
+const HANDLES: u64 = 1 << 16;
+/// Vectors planned for each vCPU, of the some 200 it has: the rest is room to
+/// move, and for others when one goes offline.
+const VECTORS: u64 = 160;
+
+/// Everything a run consists of.
+pub(super) struct World<S: Store> {
+    pub(super) scenario: Scenario,
+    pub(super) adis: Vec<Adi>,
+    pub(super) functions: Vec<Function<S>>,
+    pub(super) vms: Vec<Arc<Vm>>,
+    pub(super) pump: Arc<Pump>,
+    pub(super) division: Division,
+    pub(super) notes: Vec<String>,
+    pub(super) host: Host,
+    /// Interrupts allocated since the run began.
+    pub(super) allocated_in_all: u64,
+}
+
+/// One assignable device interface.
+pub(super) struct Adi {
+    pub(super) number: u32,
+    pub(super) function: usize,
+    pub(super) pasid: Pasid,
+    pub(super) lanes: Vec<(Arc<Lane>, Irq)>,
+}
+
+/// How a scenario is spread over functions and CPUs.
+#[derive(Debug, PartialEq, Eq)]
+struct Plan {
+    /// Interfaces of each function but the last.
+    adis_per_function: u32,
+    functions: u32,
+    vcpus: u32,
+    lanes_per_vm: u32,
+    notes: Vec<String>,
+}
+
+impl Plan {
+    fn new(scenario: &Scenario) -> Self {
+        let per_adi = u64::from(scenario.queues) * u64::from(scenario.vectors);
+        let adis = u64::from(scenario.adis);
+        let adis_per_function = (HANDLES / per_adi).clamp(1, adis);
+        let functions = adis.div_ceil(adis_per_function);
+        let lanes_per_vm = adis.div_ceil(scenario.vms.into()) * per_adi;
+        let needed = lanes_per_vm.div_ceil(VECTORS);
+        let vcpus = needed.max(scenario.vcpus.into());
+        let mut notes = Vec::new();
+        if vcpus > scenario.vcpus.into() {
+            notes.push(format!(
+                "CPUs were added: {vcpus} vCPUs a VM instead of {}, for {lanes_per_vm} interrupts \
+                 need them at {VECTORS} vectors each",
+                scenario.vcpus
+            ));
+        }
+        if functions > 1 {
+            notes.push(format!(
+                "{functions} physical functions, each with a remap unit of its own: a handle has \
+                 16 bits, so one function has at most {HANDLES} interrupts"
+            ));
+        }
+        let number = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+        Self {
+            adis_per_function: number(adis_per_function),
+            functions: number(functions),
+            vcpus: number(vcpus),
+            lanes_per_vm: number(lanes_per_vm),
+            notes,
+        }
+    }
+}
+
+impl<S: Store> World<S> {
+    /// Starts VMs and functions and composes every interface. `store` makes the
+    /// store of a function with so many slots; `progress` hears of each interface.
+    pub(super) fn compose(
+        scenario: Scenario,
+        store: impl Fn(u32) -> S,
+        progress: impl Fn(u32),
+    ) -> Result<Self, RunError> {
+        let plan = Plan::new(&scenario);
+        let on = Host::new();
+        let division = Division { bytes: scenario.bytes, depth: scenario.depth };
+        let mut vms = Vec::new();
+        for number in 0..scenario.vms {
+            let space = on.add_space(plan.vcpus, Form::Posted).map_err(host("starting vCPUs"))?;
+            vms.push(Arc::new(Vm::new(number, space, division.total(plan.lanes_per_vm))?));
+        }
+        let per_adi = scenario.queues * scenario.vectors;
+        let mut functions = Vec::new();
+        for number in 0..plan.functions {
+            let first = number * plan.adis_per_function;
+            let adis = plan.adis_per_function.min(scenario.adis - first);
+            // Room beside the ones in use: a freed index rests until it is quiet.
+            let slots = (adis * per_adi + adis * per_adi / 8 + 64).min(1 << 16);
+            let engines = (scenario.engines / plan.functions).max(1);
+            let number = u16::try_from(number).unwrap_or(u16::MAX);
+            functions.push(Function::start(&on, number, slots, engines, store(slots))?);
+        }
+        let mut world = Self {
+            scenario,
+            adis: Vec::new(),
+            functions,
+            vms,
+            pump: Arc::default(),
+            division,
+            notes: plan.notes,
+            host: on,
+            allocated_in_all: 0,
+        };
+        for number in 0..world.scenario.adis {
+            let function = (number / plan.adis_per_function) as usize;
+            let adi = world.compose_adi(number, function, 0)?;
+            world.adis.push(adi);
+            progress(number + 1);
+        }
+        Ok(world)
+    }
+
+    /// Composes interface `number` of a function, for the `life`-th time. It does
+    /// nothing until it is started.
+    pub(super) fn compose_adi(
+        &mut self,
+        number: u32,
+        function: usize,
+        life: u64,
+    ) -> Result<Adi, RunError> {
+        // 20 bits; 0 is nobody's. The scenario has no more interfaces than that.
+        let pasid = Pasid::new(number + 1).unwrap_or(NOBODY);
+        let (queues, vectors) = (self.scenario.queues, self.scenario.vectors);
+        let mut lanes = Vec::new();
+        for queue in 0..queues {
+            for vector in 0..vectors {
+                let parts = self.parts(number, function, pasid, queue, vector, life);
+                let Some(parts) = parts else { continue };
+                let space = parts.vm.space.id;
+                let lane = Lane::new(parts);
+                let handled = Arc::clone(&lane);
+                let request = Request::new(space).cookie(pasid);
+                let Some(function) = self.functions.get(function) else { continue };
+                let irq = function
+                    .domain
+                    .alloc(&request, move |taken| handled.take(taken))
+                    .map_err(host("allocating an interrupt"))?;
+                self.allocated_in_all += 1;
+                lane.set_index(irq.index());
+                function.stamps.forget(irq.index());
+                if let Some((cpu, _)) = irq.location().map_err(host("locating it"))?.target {
+                    lane.owner.moved_to(cpu.0);
+                    lane.owner.settled();
+                }
+                lanes.push((lane, irq));
+            }
+        }
+        Ok(Adi { number, function, pasid, lanes })
+    }
+
+    fn parts(
+        &self,
+        adi: u32,
+        function: usize,
+        pasid: Pasid,
+        queue: u32,
+        vector: u32,
+        life: u64,
+    ) -> Option<Parts> {
+        let Scenario { queues, vectors, vms, seed, .. } = self.scenario;
+        let vm = Arc::clone(self.vms.get((adi % vms) as usize)?);
+        let within = (adi / vms) * queues * vectors + queue * vectors + vector;
+        let of = self.functions.get(function)?;
+        let unique = u64::from(adi) << 32 | u64::from(queue * vectors + vector) << 20 | life;
+        Some(Parts {
+            adi,
+            queue,
+            vector,
+            client: client(&vm, pasid),
+            vm,
+            work_queue: Function::<S>::work_queue(adi, queue),
+            queues: of.queues.clone(),
+            buffers: self.division.lane(within),
+            stamps: Arc::clone(&of.stamps),
+            pump: Arc::clone(&self.pump),
+            seed: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ unique,
+        })
+    }
+
+    /// Lanes of one VM, as its memory is divided.
+    pub(super) fn lanes_per_vm(&self) -> u32 {
+        Plan::new(&self.scenario).lanes_per_vm
+    }
+
+    /// Every lane with its interrupt.
+    pub(super) fn lanes(&self) -> impl Iterator<Item = &(Arc<Lane>, Irq)> {
+        self.adis.iter().flat_map(|adi| &adi.lanes)
+    }
+}
+
+/// The PASID of an interface that cannot have one; it owns nothing.
+const NOBODY: Pasid = match Pasid::new(0) {
+    Some(pasid) => pasid,
+    None => panic!("0 has 20 bits"),
+};
+
+/// A submitter in a VM.
+pub(super) fn client(vm: &Arc<Vm>, pasid: Pasid) -> Client {
+    let memory: Arc<GuestMemoryMmap<()>> = Arc::new(vm.memory.clone());
+    Client { pasid: Some(pasid), memory: memory as Arc<dyn AddressSpace> }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(adis: u32, queues: u32, vectors: u32) -> Plan {
+        Plan::new(&Scenario { adis, queues, vectors, ..Scenario::default() })
+    }
+
+    #[test]
+    fn the_default_fits_one_function_and_the_cpus_asked_for() {
+        let plan = plan(1000, 2, 2);
+        assert_eq!((plan.functions, plan.vcpus, plan.lanes_per_vm), (1, 8, 1000));
+        assert!(plan.notes.is_empty());
+    }
+
+    #[test]
+    fn more_interrupts_than_vectors_add_cpus_and_say_so() {
+        let plan = plan(20_000, 1, 3);
+        assert_eq!((plan.functions, plan.lanes_per_vm), (1, 15_000));
+        assert_eq!(plan.vcpus, 94);
+        assert!(plan.notes[0].contains("94 vCPUs a VM instead of 8"));
+    }
+
+    #[test]
+    fn more_interrupts_than_handles_add_functions_and_say_so() {
+        let plan = plan(20_000, 2, 3);
+        assert_eq!(plan.functions, 2);
+        assert!(plan.adis_per_function * 6 <= 1 << 16);
+        assert!(plan.notes[1].contains("2 physical functions"));
+    }
+}
