@@ -6,21 +6,7 @@ use std::sync::Arc;
 
 use crate::memory::AddressSpace;
 
-/// A process address space id: 20 bits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Pasid(u32);
-
-impl Pasid {
-    /// The PASID `id`, or `None` if it needs more than 20 bits.
-    pub const fn new(id: u32) -> Option<Self> {
-        if id < 1 << 20 { Some(Self(id)) } else { None }
-    }
-
-    /// The 20 bits.
-    pub const fn get(self) -> u32 {
-        self.0
-    }
-}
+pub use ims::store::Pasid;
 
 /// A submitter: who it is and what memory is its.
 ///

@@ -58,6 +58,7 @@ mod memory;
 mod operation;
 mod queue;
 mod statistics;
+mod store_interrupts;
 mod transfer;
 mod work_queues;
 
@@ -75,4 +76,5 @@ pub use limits::{Capabilities, Limits};
 pub use memory::{Access, AddressSpace, Unmapped};
 pub use queue::{Mode, QueueConfig, SubmitError};
 pub use statistics::Statistics;
+pub use store_interrupts::StoreInterrupts;
 pub use work_queues::WorkQueues;

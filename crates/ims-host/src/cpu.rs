@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle, Thread};
 
-use ims::domain::Dispatch;
+use ims::domain::{Dispatch, SpaceId};
 use ims::message::{DeliveryMode, Destination};
 use ims::posted::{Descriptor, Descriptors, InService, Notification, Pending};
 use ims::segments::Segments;
@@ -128,6 +128,7 @@ pub(crate) struct Runner {
     pub(crate) cpus: Arc<SoftCpus>,
     /// Host-wide number.
     pub(crate) number: u32,
+    pub(crate) space: SpaceId,
     /// Number in its space.
     pub(crate) local: CpuId,
     pub(crate) dispatch: Dispatch,
@@ -197,6 +198,7 @@ impl Runner {
             let called = self.dispatch.virq(self.local, vector).is_some_and(|virq| {
                 let taken = Taken {
                     virq,
+                    space: self.space,
                     cpu: self.local,
                     vector,
                 };

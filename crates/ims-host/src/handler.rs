@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwapOption;
-use ims::domain::Virq;
+use ims::domain::{SpaceId, Virq};
 use ims::segments::Segments;
 use ims::vector::CpuId;
 
@@ -14,6 +14,8 @@ use ims::vector::CpuId;
 pub struct Taken {
     /// Its host-wide number.
     pub virq: Virq,
+    /// The space of the CPU that took it.
+    pub space: SpaceId,
     /// The CPU that took it, by its number in its space.
     pub cpu: CpuId,
     /// The vector it came by.

@@ -163,6 +163,7 @@ impl Host {
                 let runner = Runner {
                     cpus: Arc::clone(&self.inner.cpus),
                     number: first + cpu,
+                    space: id,
                     local: CpuId(cpu),
                     dispatch: dispatch.clone(),
                     handlers: Arc::clone(&self.inner.handlers),

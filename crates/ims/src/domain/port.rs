@@ -98,15 +98,14 @@ impl<S: Slots, K: MessageSink> Port<S, K> {
     ///
     /// # Errors
     /// [`Refusal::NotAllocated`] or [`Refusal::Pasid`].
-    pub fn check(
-        &self,
-        _flight: &Flight<'_>,
-        engine: u32,
-        index: u32,
-        submitter: Option<Pasid>,
-    ) -> Result<(), Refusal> {
-        let (_, contents) = self.find(engine, index).ok_or(Refusal::NotAllocated)?;
-        if contents.admits(submitter) {
+    pub fn check(&self, engine: u32, index: u32, submitter: Option<Pasid>) -> Result<(), Refusal> {
+        self.live(index).ok_or(Refusal::NotAllocated)?;
+        // The slot itself: a cached copy is good inside a flight only.
+        let slot = self
+            .slots
+            .slot(index, engine)
+            .ok_or(Refusal::NotAllocated)?;
+        if slot.load().admits(submitter) {
             Ok(())
         } else {
             Err(Refusal::Pasid)

@@ -5,7 +5,6 @@ use super::layout::{
     DESCRIPTOR_ALIGNMENT_BITS, FAULT_PROCESSING_DISABLED, POSTED, POSTED_RESERVED, PRESENT,
     PostedIrte, REMAPPED_RESERVED, RemappedIrte, SOURCE, XAPIC_DESTINATION_SHIFT, XAPIC_RESERVED,
 };
-use super::request::delivery_mode;
 use super::source::{Source, SourceFields};
 use crate::message::{DeliveryMode, Destination};
 
@@ -202,7 +201,7 @@ impl Irte {
                 redirection_hint: fields.redirection_hint(),
             },
             vector: fields.vector(),
-            delivery: delivery_mode(fields.delivery()).ok_or(EntryError::Reserved)?,
+            delivery: DeliveryMode::from_bits(fields.delivery()).ok_or(EntryError::Reserved)?,
             trigger_level: fields.level(),
         })
     }

@@ -33,7 +33,6 @@ pub mod layout;
 mod modes;
 mod pair;
 mod reason;
-mod request;
 mod source;
 mod table;
 mod unit;

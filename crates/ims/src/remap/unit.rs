@@ -6,9 +6,11 @@ use super::entry::{Irte, Target};
 use super::fault::{Fault, FaultLog};
 use super::modes::Modes;
 use super::reason::FaultReason;
-use super::request::{Compatibility, Remappable, Request};
 use super::table::EntryMemory;
-use crate::message::{DeliveryMode, Destination, Message, RequesterId};
+use crate::message::{
+    Addressing, Compatibility, DeliveryMode, Destination, Format, Message, MessageError,
+    RequesterId, Trigger,
+};
 use crate::posted::{Descriptor, Descriptors};
 use crate::sink::{Acceptance, Answer, CpuSink, MessageSink, Refusal};
 use crate::sync::{AtomicU64, Ordering};
@@ -132,15 +134,13 @@ impl<M: EntryMemory, C: CpuSink, D: Descriptors> Unit<M, C, D> {
         if modes.extended_required() && !modes.extended() {
             return Err(Blocked::unqualified(FaultReason::ExtendedModeRequired, 0));
         }
-        match Request::decode(message) {
-            Request::Remappable(request) => self.remapped(modes, requester, request),
-            Request::Compatibility(request) if modes.compatibility() && !modes.extended() => {
-                passed(request)
+        match message.remappable() {
+            Ok(Some(request)) => self.remapped(modes, requester, request.index()),
+            Ok(None) => compatibility(modes, message),
+            Err(MessageError::ReservedData { .. }) => {
+                Err(Blocked::unqualified(FaultReason::RequestReserved, 0))
             }
-            Request::Compatibility(_) => {
-                Err(Blocked::unqualified(FaultReason::CompatibilityBlocked, 0))
-            }
-            Request::Other => Err(Blocked::unqualified(FaultReason::MalformedRequest, 0)),
+            Err(_) => Err(Blocked::unqualified(FaultReason::MalformedRequest, 0)),
         }
     }
 
@@ -149,12 +149,8 @@ impl<M: EntryMemory, C: CpuSink, D: Descriptors> Unit<M, C, D> {
         &self,
         modes: Modes,
         requester: RequesterId,
-        request: Remappable,
+        index: u32,
     ) -> Result<Route<'_>, Blocked> {
-        let Remappable { index, reserved } = request;
-        if reserved {
-            return Err(Blocked::unqualified(FaultReason::RequestReserved, 0));
-        }
         if index >= modes.entries() {
             return Err(Blocked::unqualified(FaultReason::IndexBeyondTable, index));
         }
@@ -254,26 +250,43 @@ fn unmapped<'a>(modes: Modes, message: Message) -> Result<Route<'a>, Blocked> {
     if modes.remapping_required() {
         return Err(Blocked::unqualified(FaultReason::RemappingRequired, 0));
     }
-    match Request::decode(message) {
-        Request::Compatibility(request) => passed(request),
-        Request::Remappable(_) | Request::Other => Err(Blocked::Unmapped(Refusal::Malformed)),
+    passed(message)
+}
+
+/// What becomes of a compatibility format request while remapping is on.
+#[cold]
+fn compatibility<'a>(modes: Modes, message: Message) -> Result<Route<'a>, Blocked> {
+    if message.address >> 32 != 0 {
+        return Err(Blocked::unqualified(FaultReason::MalformedRequest, 0));
+    }
+    if modes.compatibility() && !modes.extended() {
+        passed(message)
+    } else {
+        Err(Blocked::unqualified(FaultReason::CompatibilityBlocked, 0))
     }
 }
 
-/// A compatibility format request that is not remapped.
-fn passed<'a>(request: Compatibility) -> Result<Route<'a>, Blocked> {
-    let Compatibility {
-        destination,
-        vector,
-        delivery,
-    } = request;
-    match delivery {
-        Some(delivery) => Ok(Route::Cpu {
+/// A compatibility format request that is not remapped; nothing else passes.
+fn passed<'a>(message: Message) -> Result<Route<'a>, Blocked> {
+    let refused = |refusal| Err(Blocked::Unmapped(refusal));
+    match message.decode(Addressing::Extended) {
+        // A level taken back delivers nothing, and CPU sinks take edges.
+        Ok(Format::Compatibility(Compatibility {
+            trigger: Trigger::Level { assert: false },
+            ..
+        }))
+        | Err(MessageError::ReservedDeliveryMode { .. }) => refused(Refusal::Mode),
+        Ok(Format::Compatibility(Compatibility {
+            destination,
+            delivery,
+            vector,
+            ..
+        })) => Ok(Route::Cpu {
             destination,
             vector,
             delivery,
         }),
-        None => Err(Blocked::Unmapped(Refusal::Mode)),
+        Ok(Format::Remappable(_)) | Err(_) => refused(Refusal::Malformed),
     }
 }
 

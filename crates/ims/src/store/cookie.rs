@@ -15,13 +15,17 @@ pub struct Pasid(u32);
 
 impl Pasid {
     /// The PASID with this number, if it has at most 20 bits.
-    pub fn new(number: u32) -> Option<Self> {
-        (number >> PASID_BITS == 0).then_some(Self(number))
+    pub const fn new(number: u32) -> Option<Self> {
+        if number >> PASID_BITS == 0 {
+            Some(Self(number))
+        } else {
+            None
+        }
     }
 
     /// Its number.
     #[inline]
-    pub fn get(self) -> u32 {
+    pub const fn get(self) -> u32 {
         self.0
     }
 }

@@ -156,6 +156,9 @@ impl Specification<'_> {
     fn compatibility(address: u128, data: u128) -> Outcome {
         let mode = bits(data, 10, 8);
         let level_deasserted = bits(data, 15, 14) == 2;
+        if bits(data, 31, 16) != 0 || bits(data, 13, 11) != 0 {
+            return Outcome::Malformed;
+        }
         if mode == 3 || mode == 6 || level_deasserted {
             return Outcome::Mode;
         }
