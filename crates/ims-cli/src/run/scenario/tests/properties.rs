@@ -93,7 +93,7 @@ proptest! {
 
     /// Whatever is taken is within every range, whatever the file says.
     #[test]
-    fn no_file_makes_it_panic_or_take_what_is_out_of_range(
+    fn a_hostile_scenario_is_an_error_and_never_a_panic(
         lines in prop::collection::vec((any_name(), any_value()), 0..5),
         disturb in any::<bool>(),
     ) {
