@@ -39,3 +39,8 @@ pub use space::{Form, Space};
 
 #[cfg(test)]
 mod tests;
+
+/// Runs the README's example as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
