@@ -19,20 +19,26 @@ use std::time::Duration;
 /// A raise that did not arrive would be measured for nothing.
 const NOT_SENT: &str = "a raise was not sent";
 
-/// Raises all of `indices`, `burst` to a flight; says whether all were sent.
+/// What a device raises: an interrupt, and the engine it raises it from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Source {
+    pub(super) engine: u32,
+    pub(super) index: u32,
+}
+
+/// Raises all of `sources`, `burst` to a flight; says whether all were sent.
 #[inline]
 pub(super) fn raise_all<S: Slots>(
     port: &Port<S, Sink>,
     raiser: &mut Raiser,
-    engines: u32,
     burst: usize,
-    indices: &[u32],
+    sources: &[Source],
 ) -> bool {
     let mut sent = true;
-    for burst in indices.chunks(burst) {
+    for burst in sources.chunks(burst) {
         let flight = raiser.enter();
-        for &index in burst {
-            let raised = port.raise(&flight, index % engines, index, None);
+        for &Source { engine, index } in burst {
+            let raised = port.raise(&flight, engine, index, None);
             sent &= matches!(black_box(raised), Raised::Sent(_));
         }
     }
@@ -43,8 +49,7 @@ pub(super) fn raise_all<S: Slots>(
 pub(super) struct Near<S: Store> {
     pub(super) host: Host<S>,
     pub(super) raiser: Raiser,
-    engines: u32,
-    indices: Vec<u32>,
+    sources: Vec<Source>,
 }
 
 impl<S: Store> Near<S> {
@@ -53,8 +58,12 @@ impl<S: Store> Near<S> {
         Ok(Self {
             raiser: host.hierarchy.raiser(),
             host,
-            engines,
-            indices: (0..PER_CPU).collect(),
+            sources: (0..PER_CPU)
+                .map(|index| Source {
+                    engine: index % engines,
+                    index,
+                })
+                .collect(),
         })
     }
 
@@ -71,12 +80,9 @@ impl<S: Store> Near<S> {
     }
 
     fn round(&mut self, watch: &mut Watch, burst: usize) -> Outcome<()> {
-        let (raiser, engines) = (&mut self.raiser, self.engines);
+        let (raiser, sources) = (&mut self.raiser, self.sources.as_slice());
         let port = self.host.port(0)?;
-        let indices = self.indices.as_slice();
-        let sent = watch.time(PER_CPU.into(), || {
-            raise_all(port, raiser, engines, burst, indices)
-        });
+        let sent = watch.time(PER_CPU.into(), || raise_all(port, raiser, burst, sources));
         sent.then_some(()).ok_or(NOT_SENT.into())
     }
 

@@ -6,7 +6,7 @@ use super::super::row::Row;
 use super::super::timing::{Effort, Figure, in_turns, repeat};
 use super::PER_CPU;
 use super::host::{Host, table};
-use super::raise::{cores, raise_all};
+use super::raise::{Source, cores, raise_all};
 use ims::grace::Raiser;
 use ims::vector::CpuId;
 use std::sync::Barrier;
@@ -15,7 +15,7 @@ use std::time::Duration;
 /// Two raisers, and the interrupts each raises.
 struct Two {
     host: Host,
-    raisers: [(Raiser, Vec<u32>, CpuId); 2],
+    raisers: [(Raiser, Vec<Source>, CpuId); 2],
 }
 
 impl Two {
@@ -24,16 +24,19 @@ impl Two {
         let mut host = Host::new(cpus * PER_CPU, 0, cpus, table)?;
         let mut of = |raiser: usize| -> Outcome<_> {
             let cpu = CpuId(if cpus > 1 && raiser == 1 { 1 } else { 0 });
-            let mut indices = Vec::new();
+            let mut sources = Vec::new();
             for token in &host.interrupts {
                 let location = host.hierarchy.location(*token)?;
                 if location.target.is_some_and(|(at, _)| at == cpu)
                     && (cpus > 1 || location.index as usize % 2 == raiser)
                 {
-                    indices.push(location.index);
+                    sources.push(Source {
+                        engine: 0,
+                        index: location.index,
+                    });
                 }
             }
-            Ok((host.hierarchy.raiser(), indices, cpu))
+            Ok((host.hierarchy.raiser(), sources, cpu))
         };
         let raisers = [of(0)?, of(1)?];
         Ok(Self { host, raisers })
@@ -44,13 +47,11 @@ impl Two {
         let start = Barrier::new(2);
         let port = self.host.port(0)?;
         let fleet = &self.host.fleet;
-        let one = |(raiser, indices, cpu): &mut (Raiser, Vec<u32>, CpuId)| {
+        let one = |(raiser, sources, cpu): &mut (Raiser, Vec<Source>, CpuId)| {
             start.wait();
             // An error of another thread's must be sent.
             repeat(batch, |watch| {
-                let sent = watch.time(indices.len() as u64, || {
-                    raise_all(port, raiser, 1, 1, indices)
-                });
+                let sent = watch.time(sources.len() as u64, || raise_all(port, raiser, 1, sources));
                 fleet.of(*cpu).map(|descriptor| descriptor.harvest());
                 sent.then_some(()).ok_or("a raise was not sent".into())
             })
