@@ -7,6 +7,7 @@ use super::super::timing::{Effort, Figure, Watch, in_turns, repeat};
 use super::PER_CPU;
 use super::host::{Host, UNIT, table};
 use super::random::Random;
+use super::reads;
 use ims::domain::{Affinity, Moved, Request};
 use ims::vector::CpuId;
 use std::time::Duration;
@@ -116,6 +117,8 @@ pub(super) struct Size {
     pub(super) churn: Figure,
     pub(super) moved: Figure,
     pub(super) settled: Figure,
+    /// What reading memory takes, where there is too much to have it at hand.
+    pub(super) read: Option<Figure>,
 }
 
 pub(super) fn size(effort: Effort, host: &mut Host) -> Outcome<Size> {
@@ -135,6 +138,7 @@ pub(super) fn size(effort: Effort, host: &mut Host) -> Outcome<Size> {
         churn,
         moved,
         settled,
+        read: None,
     })
 }
 
@@ -158,18 +162,14 @@ pub(super) fn rows(sizes: &[&Size]) -> Vec<Row> {
     rows.push(Row::new("allocate + activate, largest / smallest", last / first, "x").at_most(2.0));
     for size in sizes {
         let count = size.count;
+        let read = size.read.map(|read| (reads::NAME, read));
+        let row = |what: &str, figure| {
+            Row::figure(format!("{what}, random of {count}"), figure).beside(read)
+        };
         rows.extend([
-            Row::figure(
-                format!("free + settle + allocate + activate, random of {count}"),
-                size.churn,
-            )
-            .at_most(500.0),
-            Row::figure(
-                format!("move to another CPU, random of {count}"),
-                size.moved,
-            )
-            .at_most(200.0),
-            Row::figure(format!("settle a move, random of {count}"), size.settled),
+            row("free + settle + allocate + activate", size.churn).at_most(500.0),
+            row("move to another CPU", size.moved).at_most(200.0),
+            row("settle a move", size.settled),
         ]);
     }
     rows

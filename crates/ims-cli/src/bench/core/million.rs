@@ -7,6 +7,7 @@ use super::super::timing::{Effort, in_turns};
 use super::bytes;
 use super::control::{self, Size};
 use super::random::{Random, raises};
+use super::reads::{self, Reads};
 use std::time::Instant;
 
 const COUNT: u32 = 1_000_000;
@@ -17,13 +18,23 @@ pub(super) fn rows(effort: Effort, smaller: &[Size]) -> Outcome<Vec<Row>> {
     let growing = start.elapsed().as_secs_f64() * 1e9 / f64::from(COUNT);
     let mut raiser = host.hierarchy.raiser();
     let mut random = Random::new(COUNT);
-    let [raise] = in_turns(
+    let mut reads = Reads::new();
+    let [raise, read] = in_turns(
         effort,
-        [&mut |batch| raises(&host, &mut raiser, &mut random, batch)],
+        [
+            &mut |batch| raises(&host, &mut raiser, &mut random, batch),
+            &mut |batch| reads.run(batch),
+        ],
     )?;
-    let largest = control::size(effort, &mut host)?;
+    drop(reads);
+    let largest = Size {
+        read: Some(read),
+        ..control::size(effort, &mut host)?
+    };
     let mut rows = vec![
-        Row::figure("raise, random of 1000000", raise).at_most(200.0),
+        Row::figure("raise, random of 1000000", raise)
+            .beside(Some((reads::NAME, read)))
+            .at_most(200.0),
         bytes::row(COUNT, host.bytes),
         Row::new(
             "allocate + activate, mean from none to 1000000",

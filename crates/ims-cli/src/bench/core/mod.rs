@@ -9,6 +9,7 @@ mod mask;
 mod million;
 mod raise;
 mod random;
+mod reads;
 mod scale;
 mod stores;
 
