@@ -44,6 +44,9 @@ pub(super) enum Budget {
     Words(String),
 }
 
+/// How far median and best batch are apart on a machine that has other work.
+const BUSY: f64 = 1.5;
+
 impl Row {
     pub(super) fn new(name: impl Into<String>, value: f64, unit: &'static str) -> Self {
         Self {
@@ -58,9 +61,16 @@ impl Row {
         }
     }
 
-    /// A median in nanoseconds; the best batch goes into the note.
+    /// A median in nanoseconds; the best batch goes into the note, and whether it
+    /// was much better than the median.
     pub(super) fn figure(name: impl Into<String>, figure: Figure) -> Self {
-        Self::new(name, figure.median, "ns").note(format!("best batch {:.1}", figure.best))
+        let Figure { median, best } = figure;
+        let row = Self::new(name, median, "ns").note(format!("best batch {best:.1}"));
+        if median > best * BUSY {
+            row.note("batches differ much: the machine is busy")
+        } else {
+            row
+        }
     }
 
     /// What cannot be measured on this machine.
@@ -122,14 +132,14 @@ mod tests {
 
     #[test]
     fn a_row_is_json_with_every_member_present() {
-        let figure = |median| Figure { median, best: 1.0 };
+        let figure = |median| Figure { median, best: 18.0 };
         let row = Row::figure("raise", figure(20.0))
             .beside(Some(("irqfd write", figure(300.0))))
             .at_most(25.0);
         let expected = json!({
             "name": "raise", "value": 20.0, "unit": "ns",
             "neighbour": {"name": "irqfd write", "value": 300.0, "unit": "ns"},
-            "ratio": 15.0, "budget": 25.0, "met": true, "note": "best batch 1.0",
+            "ratio": 15.0, "budget": 25.0, "met": true, "note": "best batch 18.0",
         });
         assert_eq!(json(&row), expected);
         let row = Row::new("times", 9.5, "x").at_least(10.0);
@@ -138,6 +148,13 @@ mod tests {
             "ratio": null, "budget": ">= 10", "met": false, "note": null,
         });
         assert_eq!(json(&row), expected);
+    }
+
+    #[test]
+    fn a_median_far_from_the_best_batch_says_the_machine_is_busy() {
+        let note = |median| Row::figure("raise", Figure { median, best: 20.0 }).note;
+        assert_eq!(note(25.0).unwrap(), "best batch 20.0");
+        assert!(note(60.0).unwrap().ends_with("the machine is busy"));
     }
 
     #[test]
