@@ -76,7 +76,17 @@ impl<T> Segments<T> {
 
     /// Grows the table until it holds `count` elements; new ones come from
     /// `make`, called with their index.
-    pub fn grow(&self, count: u32, mut make: impl FnMut(u32) -> T) {
+    #[inline]
+    pub fn grow(&self, count: u32, make: impl FnMut(u32) -> T) {
+        // Segments come in order, so the last index answers for all.
+        let last = count.checked_sub(1);
+        if last.is_some_and(|last| self.get(last).is_none()) {
+            self.add_segments(count, make);
+        }
+    }
+
+    #[cold]
+    fn add_segments(&self, count: u32, mut make: impl FnMut(u32) -> T) {
         let mut first = 0u64;
         for (at, segment) in self.segments.iter().enumerate() {
             if first >= u64::from(count) {

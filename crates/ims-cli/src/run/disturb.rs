@@ -61,7 +61,10 @@ impl Rate {
     fn new(per_second: u32, start: Instant) -> Option<Self> {
         (per_second > 0).then(|| {
             let every = Duration::from_secs(1) / per_second;
-            Self { every, due: start + every }
+            Self {
+                every,
+                due: start + every,
+            }
         })
     }
 
@@ -93,16 +96,18 @@ impl<'a, S: Store> Disturber<'a, S> {
     pub(super) fn new(world: &'a mut World<S>) -> Self {
         let random = Random::new(world.scenario.seed ^ 0xd157);
         let disturbed = Disturbed::default();
-        Self { world, random, disturbed, masked: VecDeque::new(), lives: 0 }
+        Self {
+            world,
+            random,
+            disturbed,
+            masked: VecDeque::new(),
+            lives: 0,
+        }
     }
 
     /// Disturbs until `end`, telling `progress` the time; leaves everything
     /// unmasked, online and quiet.
-    pub(super) fn run(
-        mut self,
-        end: Instant,
-        progress: impl Fn(),
-    ) -> Result<Disturbed, RunError> {
+    pub(super) fn run(mut self, end: Instant, progress: impl Fn()) -> Result<Disturbed, RunError> {
         let rates = self.world.scenario.disturb.clone();
         let start = Instant::now();
         let mut compose = Rate::new(rates.compose, start);
@@ -140,20 +145,27 @@ impl<'a, S: Store> Disturber<'a, S> {
         }
         self.end_moves(&mut moving)?;
         self.unmask_due(end + MASKED * 2)?;
-        self.world.host.quiesce(QUIET).map_err(host("waiting for quiet"))?;
+        self.world
+            .host
+            .quiesce(QUIET)
+            .map_err(host("waiting for quiet"))?;
         self.disturbed.hostile.drain_records(self.world);
         Ok(self.disturbed)
     }
 
     /// A random lane: interface and lane.
     fn any(&mut self) -> Option<(usize, usize)> {
-        let adi = self.random.below(u32::try_from(self.world.adis.len()).ok()?) as usize;
+        let adi = self
+            .random
+            .below(u32::try_from(self.world.adis.len()).ok()?) as usize;
         let lanes = u32::try_from(self.world.adis.get(adi)?.lanes.len()).ok()?;
         (lanes > 0).then(|| (adi, self.random.below(lanes) as usize))
     }
 
     fn mask(&mut self, now: Instant) -> Result<(), RunError> {
-        let Some((adi, lane)) = self.any() else { return Ok(()) };
+        let Some((adi, lane)) = self.any() else {
+            return Ok(());
+        };
         if self.masked.iter().any(|&(_, a, l)| (a, l) == (adi, lane)) {
             return Ok(());
         }
@@ -179,7 +191,9 @@ impl<'a, S: Store> Disturber<'a, S> {
     }
 
     fn start_move(&mut self, moving: &mut Vec<Arc<Lane>>) -> Result<(), RunError> {
-        let Some((adi, at)) = self.any() else { return Ok(()) };
+        let Some((adi, at)) = self.any() else {
+            return Ok(());
+        };
         let Some((lane, irq)) = self.world.adis.get(adi).and_then(|adi| adi.lanes.get(at)) else {
             return Ok(());
         };
@@ -194,7 +208,12 @@ impl<'a, S: Store> Disturber<'a, S> {
             Err(HostError::Domain(DomainError::Moving | DomainError::Vector(_))) => {
                 self.disturbed.refused_moves += 1;
             }
-            Err(error) => return Err(RunError::Host { doing: "moving an interrupt", error }),
+            Err(error) => {
+                return Err(RunError::Host {
+                    doing: "moving an interrupt",
+                    error,
+                });
+            }
         }
         let target = irq.location().map_err(host("locating it"))?.target;
         if let Some((cpu, _)) = target {
@@ -213,7 +232,10 @@ impl<'a, S: Store> Disturber<'a, S> {
         if moving.is_empty() {
             return Ok(());
         }
-        self.world.host.quiesce(QUIET).map_err(host("waiting for moves to settle"))?;
+        self.world
+            .host
+            .quiesce(QUIET)
+            .map_err(host("waiting for moves to settle"))?;
         for lane in moving.drain(..) {
             lane.owner.settled();
         }
@@ -241,7 +263,10 @@ impl<'a, S: Store> Disturber<'a, S> {
         let offline = self.world.host.cpu_offline(vm.space.id, cpu);
         let mut targets = Vec::new();
         for (lane, irq) in here {
-            let target = irq.location().map_err(host("locating an interrupt"))?.target;
+            let target = irq
+                .location()
+                .map_err(host("locating an interrupt"))?
+                .target;
             targets.push((Arc::clone(lane), target));
         }
         for (lane, target) in targets {
@@ -254,9 +279,17 @@ impl<'a, S: Store> Disturber<'a, S> {
             Ok(_) => self.disturbed.offline += 1,
             // The others have no room: refused, and nothing has changed.
             Err(HostError::Domain(_)) => return Ok(()),
-            Err(error) => return Err(RunError::Host { doing: "taking a CPU offline", error }),
+            Err(error) => {
+                return Err(RunError::Host {
+                    doing: "taking a CPU offline",
+                    error,
+                });
+            }
         }
-        self.world.host.cpu_online(vm.space.id, cpu).map_err(host("bringing a CPU back"))?;
+        self.world
+            .host
+            .cpu_online(vm.space.id, cpu)
+            .map_err(host("bringing a CPU back"))?;
         self.disturbed.online += 1;
         Ok(())
     }
@@ -282,7 +315,9 @@ impl<'a, S: Store> Disturber<'a, S> {
         if let Some(function) = self.world.functions.get(function)
             && function.queues.drain_pasid(adi.pasid).is_err()
         {
-            self.disturbed.failures.push("the device stopped while it was drained".into());
+            self.disturbed
+                .failures
+                .push("the device stopped while it was drained".into());
         }
         let stale: Vec<_> = adi
             .lanes
@@ -295,7 +330,10 @@ impl<'a, S: Store> Disturber<'a, S> {
             self.disturbed.dropped += u64::from(freed.dropped);
             lanes.push((lane, pending && at == 0, freed.dropped));
         }
-        self.world.host.quiesce(QUIET).map_err(host("waiting for freed interrupts"))?;
+        self.world
+            .host
+            .quiesce(QUIET)
+            .map_err(host("waiting for freed interrupts"))?;
         for (lane, masked, dropped) in lanes {
             lane.end();
             self.book_gone(&lane, masked, dropped);

@@ -72,7 +72,9 @@ impl<S: Store> Function<S> {
     ) -> Result<Self, RunError> {
         // Bus 1 upwards, function 0 of each device.
         let requester = RequesterId(0x0100 + number * 8);
-        let unit = on.add_unit(slots, FAULT_RECORDS).map_err(host("adding a remap unit"))?;
+        let unit = on
+            .add_unit(slots, FAULT_RECORDS)
+            .map_err(host("adding a remap unit"))?;
         let device = on.add_device(requester);
         let domain = device
             .add_domain(Kind::Ims, slots, &unit, store)
@@ -95,13 +97,26 @@ impl<S: Store> Function<S> {
             queues: (0..WORK_QUEUES).map(|_| queue).collect(),
             ..DeviceConfig::default()
         };
-        let mut dsa = Dsa::new(&config, interrupts, Arc::clone(&errors) as Arc<dyn ErrorLog>)?;
+        let mut dsa = Dsa::new(
+            &config,
+            interrupts,
+            Arc::clone(&errors) as Arc<dyn ErrorLog>,
+        )?;
         dsa.start()?;
         for queue in 0..WORK_QUEUES {
             dsa.enable(queue)?;
         }
         let queues = dsa.queues();
-        Ok(Self { requester, unit, domain, queues, stamps, errors, dsa, _device: device })
+        Ok(Self {
+            requester,
+            unit,
+            domain,
+            queues,
+            stamps,
+            errors,
+            dsa,
+            _device: device,
+        })
     }
 
     /// The work queue that serves queue `queue` of interface `adi`.

@@ -47,39 +47,77 @@ impl Hostile {
     /// Tries one thing, which one `random` says.
     pub(super) fn attack<S: Store>(&mut self, world: &World<S>, random: u64) {
         let at = usize::try_from(random >> 8).unwrap_or(0) % world.adis.len().max(1);
-        let Some(adi) = world.adis.get(at) else { return };
-        let Some((lane, irq)) = adi.lanes.first() else { return };
-        let Some(function) = world.functions.get(adi.function) else { return };
-        let Some(handle) = irq.location().ok().and_then(|location| location.handle) else { return };
+        let Some(adi) = world.adis.get(at) else {
+            return;
+        };
+        let Some((lane, irq)) = adi.lanes.first() else {
+            return;
+        };
+        let Some(function) = world.functions.get(adi.function) else {
+            return;
+        };
+        let Some(handle) = irq.location().ok().and_then(|location| location.handle) else {
+            return;
+        };
         match random % 4 {
             0 => {
                 // Somebody else's device names this interrupt's entry.
                 let stranger = RequesterId(function.requester.0 ^ 1);
-                let message = Remappable { handle, subhandle: None }.encode();
+                let message = Remappable {
+                    handle,
+                    subhandle: None,
+                }
+                .encode();
                 let expected = FaultReason::SourceId;
-                self.message("wrong requester", world, adi.function, stranger, message, expected);
+                self.message(
+                    "wrong requester",
+                    world,
+                    adi.function,
+                    stranger,
+                    message,
+                    expected,
+                );
             }
             1 => {
-                let destination = Destination { id: 0, logical: false, redirection_hint: false };
+                let destination = Destination {
+                    id: 0,
+                    logical: false,
+                    redirection_hint: false,
+                };
                 let message = Compatibility {
                     destination,
                     delivery: DeliveryMode::Fixed,
                     trigger: Trigger::Edge,
                     vector: 0x41,
                 };
-                let Ok(message) = message.encode(Addressing::Xapic) else { return };
+                let Ok(message) = message.encode(Addressing::Xapic) else {
+                    return;
+                };
                 let expected = FaultReason::CompatibilityBlocked;
                 let requester = function.requester;
-                self.message("compatibility format", world, adi.function, requester, message, expected);
+                self.message(
+                    "compatibility format",
+                    world,
+                    adi.function,
+                    requester,
+                    message,
+                    expected,
+                );
             }
             2 => {
                 // Another interface names this interrupt to its own device.
                 let stranger = Pasid::new(adi.pasid.get() ^ 1);
                 let raised = world.host.fly(|flight| {
-                    function.domain.port().raise(flight, 0, lane.index(), stranger)
+                    function
+                        .domain
+                        .port()
+                        .raise(flight, 0, lane.index(), stranger)
                 });
                 self.wrong_pasid_raises += 1;
-                self.note("wrong PASID (raise)", raised == Raised::Refused(Refusal::Pasid));
+                self.note(
+                    "wrong PASID (raise)",
+                    raised == Raised::Refused(Refusal::Pasid),
+                );
             }
             _ => {
                 if let Some(stranger) = Pasid::new(adi.pasid.get() ^ 1) {
@@ -94,14 +132,28 @@ impl Hostile {
 
     /// Names entries of interrupts that have been freed.
     pub(super) fn stale<S: Store>(&mut self, world: &World<S>, function: usize, handles: &[u16]) {
-        let Some(requester) = world.functions.get(function).map(|function| function.requester)
+        let Some(requester) = world
+            .functions
+            .get(function)
+            .map(|function| function.requester)
         else {
             return;
         };
         for &handle in handles {
-            let message = Remappable { handle, subhandle: None }.encode();
+            let message = Remappable {
+                handle,
+                subhandle: None,
+            }
+            .encode();
             let expected = FaultReason::NotPresent;
-            self.message("stale handle", world, function, requester, message, expected);
+            self.message(
+                "stale handle",
+                world,
+                function,
+                requester,
+                message,
+                expected,
+            );
         }
         self.drain_records(world);
     }
@@ -115,7 +167,9 @@ impl Hostile {
         message: Message,
         expected: FaultReason,
     ) {
-        let Some(function) = world.functions.get(function) else { return };
+        let Some(function) = world.functions.get(function) else {
+            return;
+        };
         let unit = function.unit.data();
         let answer = world.host.fly(|_| unit.send(requester, message));
         *self.faults.entry(expected).or_default() += 1;
@@ -146,7 +200,9 @@ fn descriptor<S: Store>(
     lane: &super::lane::Lane,
     stranger: Pasid,
 ) -> bool {
-    let Some(function) = world.functions.get(function) else { return false };
+    let Some(function) = world.functions.get(function) else {
+        return false;
+    };
     let vm = &lane.parts.vm;
     let record = GuestAddress(world.division.scratch(world.lanes_per_vm()));
     if vm.memory.write_slice(&[0; 32], record).is_err() {
@@ -158,7 +214,11 @@ fn descriptor<S: Store>(
     descriptor.handle = lane.handle().into();
     let client = client(vm, stranger);
     let start = Instant::now();
-    while function.queues.submit(0, &client, PORTAL, &descriptor).is_err() {
+    while function
+        .queues
+        .submit(0, &client, PORTAL, &descriptor)
+        .is_err()
+    {
         if start.elapsed() > ANSWERED {
             return false;
         }

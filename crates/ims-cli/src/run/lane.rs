@@ -21,7 +21,10 @@ use super::stamp::Stamps;
 use super::vm::Vm;
 
 /// Submissions of the run go to the device's interrupt message store.
-pub(super) const PORTAL: Portal = Portal { table: InterruptTable::Ims, limited: false };
+pub(super) const PORTAL: Portal = Portal {
+    table: InterruptTable::Ims,
+    limited: false,
+};
 
 /// What a lane is made of.
 pub(super) struct Parts {
@@ -223,7 +226,11 @@ impl Lane {
     fn status(&self, buffers: &Buffers) -> u8 {
         let record = GuestAddress(buffers.record);
         // Acquire: the status is written last, with release.
-        self.parts.vm.memory.load(record, Ordering::Acquire).unwrap_or(0)
+        self.parts
+            .vm
+            .memory
+            .load(record, Ordering::Acquire)
+            .unwrap_or(0)
     }
 
     /// Checks the operation at `at` if it has completed; says whether it has.
@@ -248,10 +255,17 @@ impl Lane {
             });
         driver.done.completed += 1;
         driver.done.bytes += operation.bytes();
-        *driver.done.by_kind.entry(operation.kind.name()).or_default() += 1;
+        *driver
+            .done
+            .by_kind
+            .entry(operation.kind.name())
+            .or_default() += 1;
         match checked {
             Ok(()) => driver.done.verified += 1,
-            Err(wrong) => driver.done.wrong.push(format!("interface {}: {wrong}", self.parts.adi)),
+            Err(wrong) => driver
+                .done
+                .wrong
+                .push(format!("interface {}: {wrong}", self.parts.adi)),
         }
         if let Some(place) = driver.places.get_mut(at) {
             *place = Place::Idle;
@@ -264,10 +278,14 @@ impl Lane {
         if self.stopping.load(Ordering::Acquire) {
             return;
         }
-        let Some(buffers) = self.parts.buffers.get(at) else { return };
+        let Some(buffers) = self.parts.buffers.get(at) else {
+            return;
+        };
         let memory = &self.parts.vm.memory;
         let handle = self.handle();
-        let Driver { random, scratch, .. } = driver;
+        let Driver {
+            random, scratch, ..
+        } = driver;
         match Operation::prepare(random, buffers, memory, handle, scratch) {
             Ok(operation) => {
                 if !self.submit(driver, at, operation) {
@@ -280,7 +298,12 @@ impl Lane {
 
     /// Submits; says whether the queue had room.
     fn submit(&self, driver: &mut Driver, at: usize, operation: Operation) -> bool {
-        let Parts { queues, work_queue, client, .. } = &self.parts;
+        let Parts {
+            queues,
+            work_queue,
+            client,
+            ..
+        } = &self.parts;
         let submitted = queues.submit(*work_queue, client, PORTAL, &operation.descriptor);
         let place = match submitted {
             Ok(()) => Place::Submitted(operation),

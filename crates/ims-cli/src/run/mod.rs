@@ -70,7 +70,11 @@ pub(crate) fn run(args: &RunArgs) -> ExitCode {
     } else {
         println!("{report}");
     }
-    if report.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if report.ok {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 fn carry_out(scenario: Scenario, interrupts: Option<&Path>) -> Result<Report, RunError> {

@@ -145,7 +145,10 @@ impl Operation {
         let fill = seed.to_le_bytes();
         match kind {
             Kind::ComparePattern => {
-                scratch.iter_mut().zip(fill.iter().cycle()).for_each(|(to, from)| *to = *from);
+                scratch
+                    .iter_mut()
+                    .zip(fill.iter().cycle())
+                    .for_each(|(to, from)| *to = *from);
             }
             _ => pattern(seed, scratch),
         }
@@ -179,12 +182,22 @@ impl Operation {
                 descriptor.extra = buffers.second.into();
             }
         }
-        Ok(Self { kind, seed, size, differs_at, descriptor })
+        Ok(Self {
+            kind,
+            seed,
+            size,
+            differs_at,
+            descriptor,
+        })
     }
 
     /// Bytes of memory the operation worked on.
     pub(super) fn bytes(&self) -> u64 {
-        if self.kind == Kind::NoOp { 0 } else { self.size.into() }
+        if self.kind == Kind::NoOp {
+            0
+        } else {
+            self.size.into()
+        }
     }
 
     /// Checks record and memory; says what is wrong.
@@ -197,7 +210,10 @@ impl Operation {
     ) -> Result<(), String> {
         let name = self.kind.name();
         if record.status != Status::Success.code() {
-            return Err(format!("{name} of {} bytes ended with status {:#x}", self.size, record.status));
+            return Err(format!(
+                "{name} of {} bytes ended with status {:#x}",
+                self.size, record.status
+            ));
         }
         let mut expected = vec![0; self.size as usize];
         match self.kind {
@@ -205,7 +221,10 @@ impl Operation {
             Kind::Compare | Kind::ComparePattern => return self.check_compare(record),
             Kind::Fill => {
                 let fill = self.seed.to_le_bytes();
-                expected.iter_mut().zip(fill.iter().cycle()).for_each(|(to, from)| *to = *from);
+                expected
+                    .iter_mut()
+                    .zip(fill.iter().cycle())
+                    .for_each(|(to, from)| *to = *from);
             }
             Kind::Move | Kind::Dualcast | Kind::Crc | Kind::CopyCrc => {
                 pattern(self.seed, &mut expected);
@@ -215,7 +234,10 @@ impl Operation {
             // A CRC of zero seed: the device inverts before and after.
             let crc = u64::from(crc32c::crc32c(&expected));
             if record.value.get() & 0xffff_ffff != crc {
-                return Err(format!("{name}: {:#x} instead of {crc:#x}", record.value.get()));
+                return Err(format!(
+                    "{name}: {:#x} instead of {crc:#x}",
+                    record.value.get()
+                ));
             }
         }
         if self.kind != Kind::Crc {
@@ -231,13 +253,17 @@ impl Operation {
         let differs = u8::from(self.differs_at.is_some());
         if record.result != differs {
             let name = self.kind.name();
-            return Err(format!("{name}: result {} instead of {differs}", record.result));
+            return Err(format!(
+                "{name}: result {} instead of {differs}",
+                record.result
+            ));
         }
         match self.differs_at {
             // The device may stop at the word that holds the difference.
-            Some(at) if record.completed.get() / 8 * 8 > at => {
-                Err(format!("compare: differs at byte {at}, not {}", record.completed.get()))
-            }
+            Some(at) if record.completed.get() / 8 * 8 > at => Err(format!(
+                "compare: differs at byte {at}, not {}",
+                record.completed.get()
+            )),
             _ => Ok(()),
         }
     }
@@ -255,9 +281,16 @@ fn same(
     memory
         .read_slice(scratch, GuestAddress(address))
         .map_err(|error| format!("{name}: {error}"))?;
-    match scratch.iter().zip(expected).position(|(is, should)| is != should) {
+    match scratch
+        .iter()
+        .zip(expected)
+        .position(|(is, should)| is != should)
+    {
         None => Ok(()),
-        Some(at) => Err(format!("{name} of {} bytes: byte {at} is wrong", expected.len())),
+        Some(at) => Err(format!(
+            "{name} of {} bytes: byte {at} is wrong",
+            expected.len()
+        )),
     }
 }
 

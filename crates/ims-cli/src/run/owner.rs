@@ -31,18 +31,21 @@ impl Owner {
     /// It may be anywhere from now on, beside where it is.
     pub(super) fn about_to_move(&self) {
         let here = cpu(self.0.load(Ordering::SeqCst), 0);
-        self.0.store(UNKNOWN | NOBODY << 16 | here, Ordering::SeqCst);
+        self.0
+            .store(UNKNOWN | NOBODY << 16 | here, Ordering::SeqCst);
     }
 
     /// It is at `new`; says whether whoever showed up meanwhile was there.
     pub(super) fn moved_to(&self, new: u32) -> bool {
         let new = u64::from(new);
         let mut right = true;
-        let _ = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |word| {
-            let (old, showed_up) = (cpu(word, 0), cpu(word, 16));
-            right = showed_up == NOBODY || showed_up == new;
-            Some(LEAVING | old << 16 | new)
-        });
+        let _ = self
+            .0
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |word| {
+                let (old, showed_up) = (cpu(word, 0), cpu(word, 16));
+                right = showed_up == NOBODY || showed_up == new;
+                Some(LEAVING | old << 16 | new)
+            });
         right
     }
 
@@ -61,14 +64,16 @@ impl Owner {
     /// Whether `taker` is right to take it now.
     pub(super) fn allows(&self, taker: u32) -> bool {
         let taker = u64::from(taker);
-        let outcome = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |word| {
-            let (here, other) = (cpu(word, 0), cpu(word, 16));
-            if taker == here || taker == other {
-                return Some(word);
-            }
-            let unseen = word & UNKNOWN != 0 && other == NOBODY;
-            unseen.then_some(word & !(0xffff << 16) | taker << 16)
-        });
+        let outcome = self
+            .0
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |word| {
+                let (here, other) = (cpu(word, 0), cpu(word, 16));
+                if taker == here || taker == other {
+                    return Some(word);
+                }
+                let unseen = word & UNKNOWN != 0 && other == NOBODY;
+                unseen.then_some(word & !(0xffff << 16) | taker << 16)
+            });
         outcome.is_ok()
     }
 }

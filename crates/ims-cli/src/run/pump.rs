@@ -21,7 +21,10 @@ pub(super) struct Pump {
 
 impl Pump {
     pub(super) fn push(&self, lane: Arc<Lane>) {
-        self.lanes.lock().unwrap_or_else(PoisonError::into_inner).push_back(lane);
+        self.lanes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push_back(lane);
         self.some.notify_one();
     }
 

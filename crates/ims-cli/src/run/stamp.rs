@@ -16,12 +16,17 @@ pub(super) struct Stamps {
 impl Stamps {
     pub(super) fn new(count: u32) -> Self {
         let raised = (0..count).map(|_| AtomicU64::new(0)).collect();
-        Self { start: Instant::now(), raised }
+        Self {
+            start: Instant::now(),
+            raised,
+        }
     }
 
     fn now(&self) -> u64 {
         // 0 says that nothing is raised.
-        u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX).max(1)
+        u64::try_from(self.start.elapsed().as_nanos())
+            .unwrap_or(u64::MAX)
+            .max(1)
     }
 
     fn raise(&self, index: u32) {

@@ -36,8 +36,12 @@ pub(super) struct Verdict<'a, S: Store> {
 /// The report of a run that is over and quiet.
 pub(super) fn verdict<S: Store>(world: &World<S>, worked: &Worked) -> Result<Report, RunError> {
     let disturbed = &worked.disturbed;
-    let mut verdict =
-        Verdict { world, disturbed, failures: Vec::new(), total: IrqCounts::default() };
+    let mut verdict = Verdict {
+        world,
+        disturbed,
+        failures: Vec::new(),
+        total: IrqCounts::default(),
+    };
     let mut report = Report::new(world.scenario.clone());
     report.seconds = worked.time.as_secs_f64();
     verdict.add_up();
@@ -103,11 +107,16 @@ impl<S: Store> Verdict<'_, S> {
     fn add_up(&mut self) {
         let mut wrong = Vec::new();
         for adi in &self.world.adis {
-            let Some(function) = self.world.functions.get(adi.function) else { continue };
+            let Some(function) = self.world.functions.get(adi.function) else {
+                continue;
+            };
             for (lane, irq) in &adi.lanes {
                 let counts = function.domain.counts(irq);
                 if !counts.add_up() {
-                    wrong.push(format!("interrupt {}: {counts:?} does not add up", lane.index()));
+                    wrong.push(format!(
+                        "interrupt {}: {counts:?} does not add up",
+                        lane.index()
+                    ));
                 }
                 self.total.raiser += counts.raiser;
                 self.total.taken += counts.taken;
@@ -117,7 +126,9 @@ impl<S: Store> Verdict<'_, S> {
             self.total.raiser += function.domain.past_counts();
             let strays = function.domain.port().strays();
             if strays > 0 {
-                wrong.push(format!("the device raised {strays} interrupts that were not allocated"));
+                wrong.push(format!(
+                    "the device raised {strays} interrupts that were not allocated"
+                ));
             }
         }
         self.total.taken += self.world.host.past_taken();
@@ -137,7 +148,11 @@ impl<S: Store> Verdict<'_, S> {
 
     fn tallies(&self, of: impl Fn(&Lane) -> u64) -> u64 {
         let gone = self.disturbed.gone.iter().map(|lane| of(lane));
-        self.world.lanes().map(|(lane, _)| of(lane)).chain(gone).sum()
+        self.world
+            .lanes()
+            .map(|(lane, _)| of(lane))
+            .chain(gone)
+            .sum()
     }
 
     fn interrupts(&mut self) -> Interrupts {
@@ -145,18 +160,37 @@ impl<S: Store> Verdict<'_, S> {
         let calls = self.tallies(|lane| lane.tally.calls.load(Ordering::Relaxed));
         if calls != self.total.taken {
             let taken = self.total.taken;
-            self.failures.push(format!("{taken} interrupts taken, but handlers called {calls} times"));
+            self.failures.push(format!(
+                "{taken} interrupts taken, but handlers called {calls} times"
+            ));
         }
         let left: u64 = self.world.lanes().map(|(lane, _)| lane.left().unseen).sum();
-        let unfinished: u64 = self.world.lanes().map(|(lane, _)| lane.left().unfinished).sum();
+        let unfinished: u64 = self
+            .world
+            .lanes()
+            .map(|(lane, _)| lane.left().unfinished)
+            .sum();
         if unfinished > 0 {
-            self.failures.push(format!("{unfinished} operations were never executed"));
+            self.failures
+                .push(format!("{unfinished} operations were never executed"));
         }
-        let Counts { raised, coalesced, held, refused, dropped, .. } = self.total.raiser;
+        let Counts {
+            raised,
+            coalesced,
+            held,
+            refused,
+            dropped,
+            ..
+        } = self.total.raiser;
         Interrupts {
             allocated: count(self.world.lanes().count()),
             allocated_in_all: self.world.allocated_in_all,
-            seen: count(self.world.lanes().filter(|(lane, _)| lane.was_called()).count()),
+            seen: count(
+                self.world
+                    .lanes()
+                    .filter(|(lane, _)| lane.was_called())
+                    .count(),
+            ),
             lost: left + self.disturbed.lost,
             astray: self.tallies(|lane| lane.tally.astray.load(Ordering::Relaxed)),
             misdirected: self.tallies(|lane| lane.tally.misdirected.load(Ordering::Relaxed))
@@ -187,7 +221,11 @@ impl<S: Store> Verdict<'_, S> {
             verified: done.verified,
             wrong,
             refused: done.pushed_back,
-            by_kind: done.by_kind.iter().map(|(kind, n)| ((*kind).to_string(), *n)).collect(),
+            by_kind: done
+                .by_kind
+                .iter()
+                .map(|(kind, n)| ((*kind).to_string(), *n))
+                .collect(),
             bytes: done.bytes,
         }
     }
@@ -196,14 +234,20 @@ impl<S: Store> Verdict<'_, S> {
     fn hold_faults_against_what_was_sent(&mut self, report: &mut Report) {
         let hostile = &self.disturbed.hostile;
         for reason in FaultReason::ALL {
-            let units = self.world.functions.iter().map(|function| function.unit.data().faults());
+            let units = self
+                .world
+                .functions
+                .iter()
+                .map(|function| function.unit.data().faults());
             let counted: u64 = units.map(|faults| faults.counts().of(reason)).sum();
             let sent = hostile.faults.get(&reason).copied().unwrap_or(0);
             if counted > 0 {
                 report.faults.insert(reason.to_string(), counted);
             }
             if counted != sent {
-                self.failures.push(format!("{counted} faults \"{reason}\", but {sent} were provoked"));
+                self.failures.push(format!(
+                    "{counted} faults \"{reason}\", but {sent} were provoked"
+                ));
             }
         }
         let overflowed: u64 = self
@@ -217,7 +261,8 @@ impl<S: Store> Verdict<'_, S> {
         let provoked: u64 = hostile.faults.values().sum();
         if hostile.recorded + overflowed != provoked {
             let recorded = hostile.recorded;
-            self.failures.push(format!("{recorded} faults recorded of {provoked} provoked"));
+            self.failures
+                .push(format!("{recorded} faults recorded of {provoked} provoked"));
         }
         let reports: u64 = self
             .world
@@ -227,27 +272,50 @@ impl<S: Store> Verdict<'_, S> {
             .sum();
         if reports != hostile.device_reports {
             let provoked = hostile.device_reports;
-            self.failures.push(format!("devices reported {reports} errors, {provoked} were provoked"));
+            self.failures.push(format!(
+                "devices reported {reports} errors, {provoked} were provoked"
+            ));
         }
         // The device raised all but those that were raised past it.
-        let device: u64 =
-            self.world.functions.iter().map(|function| function.statistics().interrupts).sum();
+        let device: u64 = self
+            .world
+            .functions
+            .iter()
+            .map(|function| function.statistics().interrupts)
+            .sum();
         let raised = self.total.raiser.raised;
         if device + hostile.wrong_pasid_raises != raised {
             let past = hostile.wrong_pasid_raises;
-            self.failures.push(format!("{raised} raised, {device} by the device, {past} past it"));
+            self.failures.push(format!(
+                "{raised} raised, {device} by the device, {past} past it"
+            ));
         }
         if self.total.raiser.refused != hostile.wrong_pasid_raises {
             let (refused, sent) = (self.total.raiser.refused, hostile.wrong_pasid_raises);
-            self.failures.push(format!("{refused} raises refused, {sent} should have been"));
+            self.failures
+                .push(format!("{refused} raises refused, {sent} should have been"));
         }
         let kinds = hostile.attempts.iter().map(|(kind, attempts)| {
             let kind = (*kind).to_string();
-            (kind, HostileKind { sent: attempts.sent, refused: attempts.refused })
+            (
+                kind,
+                HostileKind {
+                    sent: attempts.sent,
+                    refused: attempts.refused,
+                },
+            )
         });
         report.hostile = Hostile {
-            sent: hostile.attempts.values().map(|attempts| attempts.sent).sum(),
-            refused: hostile.attempts.values().map(|attempts| attempts.refused).sum(),
+            sent: hostile
+                .attempts
+                .values()
+                .map(|attempts| attempts.sent)
+                .sum(),
+            refused: hostile
+                .attempts
+                .values()
+                .map(|attempts| attempts.refused)
+                .sum(),
             by_kind: kinds.collect(),
         };
     }
@@ -265,10 +333,13 @@ impl<S: Store> Verdict<'_, S> {
         let panicked: u64 = reports.iter().map(|cpu| cpu.panicked).sum();
         if taken != self.total.taken {
             let interrupts = self.total.taken;
-            self.failures.push(format!("CPUs took {taken} interrupts, handlers {interrupts}"));
+            self.failures.push(format!(
+                "CPUs took {taken} interrupts, handlers {interrupts}"
+            ));
         }
         if spurious > 0 {
-            self.failures.push(format!("CPUs took {spurious} vectors that nobody owned"));
+            self.failures
+                .push(format!("CPUs took {spurious} vectors that nobody owned"));
         }
         if panicked > 0 {
             self.failures.push(format!("{panicked} handlers panicked"));
@@ -303,15 +374,24 @@ impl<S: Store> Verdict<'_, S> {
     }
 
     fn vm(&self, vm: &super::vm::Vm) -> Vm {
-        let mine = || self.world.lanes().filter(|(lane, _)| lane.parts.vm.number == vm.number);
-        let cpus = self.world.host.cpu_reports(vm.space).into_iter().map(|cpu| Cpu {
-            cpu: cpu.cpu.0,
-            online: cpu.online,
-            vectors: cpu.vectors.into(),
-            taken: cpu.taken,
-            spurious: cpu.spurious,
-            slept: cpu.slept,
-        });
+        let mine = || {
+            self.world
+                .lanes()
+                .filter(|(lane, _)| lane.parts.vm.number == vm.number)
+        };
+        let cpus = self
+            .world
+            .host
+            .cpu_reports(vm.space)
+            .into_iter()
+            .map(|cpu| Cpu {
+                cpu: cpu.cpu.0,
+                online: cpu.online,
+                vectors: cpu.vectors.into(),
+                taken: cpu.taken,
+                spurious: cpu.spurious,
+                slept: cpu.slept,
+            });
         Vm {
             vm: vm.number,
             interrupts: u64::try_from(mine().count()).unwrap_or(u64::MAX),

@@ -39,7 +39,11 @@ pub(super) struct Division {
 impl Division {
     fn buffer(self) -> u64 {
         let bytes = u64::from(self.bytes);
-        if bytes >= PAGE { bytes.next_multiple_of(PAGE) } else { bytes.next_multiple_of(RECORD) }
+        if bytes >= PAGE {
+            bytes.next_multiple_of(PAGE)
+        } else {
+            bytes.next_multiple_of(RECORD)
+        }
     }
 
     fn operation(self) -> u64 {
@@ -77,24 +81,35 @@ impl Division {
 
 impl Vm {
     /// A VM whose vCPUs run already, with `bytes` of memory.
-    pub(super) fn new(
-        number: u32,
-        space: Space,
-        bytes: u64,
-    ) -> Result<Self, RunError> {
+    pub(super) fn new(number: u32, space: Space, bytes: u64) -> Result<Self, RunError> {
         let bytes = usize::try_from(bytes.next_multiple_of(PAGE)).unwrap_or(usize::MAX);
-        let memory = GuestMemoryMmap::from_ranges(&[(GuestAddress(0), bytes)])
-            .map_err(|error| RunError::Memory { vm: number, bytes, error: error.to_string() })?;
-        let latencies =
-            (0..space.cpus).map(|_| histogram().map(Mutex::new)).collect::<Result<_, _>>()?;
-        Ok(Self { number, space, memory, latencies })
+        let memory =
+            GuestMemoryMmap::from_ranges(&[(GuestAddress(0), bytes)]).map_err(|error| {
+                RunError::Memory {
+                    vm: number,
+                    bytes,
+                    error: error.to_string(),
+                }
+            })?;
+        let latencies = (0..space.cpus)
+            .map(|_| histogram().map(Mutex::new))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            number,
+            space,
+            memory,
+            latencies,
+        })
     }
 
     /// One interrupt took this long to its handler.
     pub(super) fn record_latency(&self, cpu: CpuId, latency: Duration) {
         if let Some(histogram) = self.latencies.get(cpu.0 as usize) {
             let nanoseconds = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
-            histogram.lock().unwrap_or_else(PoisonError::into_inner).saturating_record(nanoseconds);
+            histogram
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .saturating_record(nanoseconds);
         }
     }
 

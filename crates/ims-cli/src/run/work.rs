@@ -29,7 +29,9 @@ pub(super) fn work<S: Store>(
     progress: impl Fn(f64),
 ) -> Result<Worked, RunError> {
     let pump = Arc::clone(&world.pump);
-    let pumping = thread::Builder::new().name("pump".into()).spawn(move || pump.run())?;
+    let pumping = thread::Builder::new()
+        .name("pump".into())
+        .spawn(move || pump.run())?;
     let start = Instant::now();
     let length = Duration::from_secs_f64(world.scenario.seconds);
     for (lane, _) in world.lanes() {
@@ -41,13 +43,22 @@ pub(super) fn work<S: Store>(
     for (lane, _) in world.lanes() {
         lane.stop();
     }
-    wait(|| world.lanes().all(|(lane, _)| lane.left() == Left::default()));
+    wait(|| {
+        world
+            .lanes()
+            .all(|(lane, _)| lane.left() == Left::default())
+    });
     let time = start.elapsed();
     world.pump.stop();
     if pumping.join().is_err() {
-        return Err(RunError::Thread(std::io::Error::other("the pump's thread panicked")));
+        return Err(RunError::Thread(std::io::Error::other(
+            "the pump's thread panicked",
+        )));
     }
-    world.host.quiesce(QUIET).map_err(host("waiting for the end"))?;
+    world
+        .host
+        .quiesce(QUIET)
+        .map_err(host("waiting for the end"))?;
     Ok(Worked { disturbed, time })
 }
 

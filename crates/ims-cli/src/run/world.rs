@@ -100,11 +100,20 @@ impl<S: Store> World<S> {
     ) -> Result<Self, RunError> {
         let plan = Plan::new(&scenario);
         let on = Host::new();
-        let division = Division { bytes: scenario.bytes, depth: scenario.depth };
+        let division = Division {
+            bytes: scenario.bytes,
+            depth: scenario.depth,
+        };
         let mut vms = Vec::new();
         for number in 0..scenario.vms {
-            let space = on.add_space(plan.vcpus, Form::Posted).map_err(host("starting vCPUs"))?;
-            vms.push(Arc::new(Vm::new(number, space, division.total(plan.lanes_per_vm))?));
+            let space = on
+                .add_space(plan.vcpus, Form::Posted)
+                .map_err(host("starting vCPUs"))?;
+            vms.push(Arc::new(Vm::new(
+                number,
+                space,
+                division.total(plan.lanes_per_vm),
+            )?));
         }
         let per_adi = scenario.queues * scenario.vectors;
         let mut functions = Vec::new();
@@ -157,7 +166,9 @@ impl<S: Store> World<S> {
                 let lane = Lane::new(parts);
                 let handled = Arc::clone(&lane);
                 let request = Request::new(space).cookie(pasid);
-                let Some(function) = self.functions.get(function) else { continue };
+                let Some(function) = self.functions.get(function) else {
+                    continue;
+                };
                 let irq = function
                     .domain
                     .alloc(&request, move |taken| handled.take(taken))
@@ -172,7 +183,12 @@ impl<S: Store> World<S> {
                 lanes.push((lane, irq));
             }
         }
-        Ok(Adi { number, function, pasid, lanes })
+        Ok(Adi {
+            number,
+            function,
+            pasid,
+            lanes,
+        })
     }
 
     fn parts(
@@ -184,7 +200,13 @@ impl<S: Store> World<S> {
         vector: u32,
         life: u64,
     ) -> Option<Parts> {
-        let Scenario { queues, vectors, vms, seed, .. } = self.scenario;
+        let Scenario {
+            queues,
+            vectors,
+            vms,
+            seed,
+            ..
+        } = self.scenario;
         let vm = Arc::clone(self.vms.get((adi % vms) as usize)?);
         let within = (adi / vms) * queues * vectors + queue * vectors + vector;
         let of = self.functions.get(function)?;
@@ -224,7 +246,10 @@ const NOBODY: Pasid = match Pasid::new(0) {
 /// A submitter in a VM.
 pub(super) fn client(vm: &Arc<Vm>, pasid: Pasid) -> Client {
     let memory: Arc<GuestMemoryMmap<()>> = Arc::new(vm.memory.clone());
-    Client { pasid: Some(pasid), memory: memory as Arc<dyn AddressSpace> }
+    Client {
+        pasid: Some(pasid),
+        memory: memory as Arc<dyn AddressSpace>,
+    }
 }
 
 #[cfg(test)]
@@ -232,13 +257,21 @@ mod tests {
     use super::*;
 
     fn plan(adis: u32, queues: u32, vectors: u32) -> Plan {
-        Plan::new(&Scenario { adis, queues, vectors, ..Scenario::default() })
+        Plan::new(&Scenario {
+            adis,
+            queues,
+            vectors,
+            ..Scenario::default()
+        })
     }
 
     #[test]
     fn the_default_fits_one_function_and_the_cpus_asked_for() {
         let plan = plan(1000, 2, 2);
-        assert_eq!((plan.functions, plan.vcpus, plan.lanes_per_vm), (1, 8, 1000));
+        assert_eq!(
+            (plan.functions, plan.vcpus, plan.lanes_per_vm),
+            (1, 8, 1000)
+        );
         assert!(plan.notes.is_empty());
     }
 

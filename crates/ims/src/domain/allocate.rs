@@ -305,10 +305,6 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
             *place = entry;
             return;
         }
-        if self.entries.len() == self.entries.capacity() {
-            // A quarter at a time: doubling would cost more than the entries do.
-            self.entries.reserve_exact(self.entries.len() / 4 + 16);
-        }
         self.entries.push(entry);
     }
 

@@ -10,6 +10,7 @@ use slotmap::{SlotMap, new_key_type};
 
 use super::affinity::AffinityTable;
 use super::backing::{Backed, Backing};
+use super::chunks::Chunks;
 use super::entry::{Entry, Interrupt, LIVE};
 use super::error::{DomainError, stale};
 use super::group::Groups;
@@ -108,10 +109,10 @@ impl Domain {
     pub(super) fn set_at(&mut self, index: u32, virq: Option<u32>) {
         let at = index as usize;
         if self.by_index.len() <= at {
-            // A quarter at a time: doubling would cost more than the indices do.
+            // An eighth at a time: doubling would cost more than the indices do.
             let more = at + 1 - self.by_index.len();
             self.by_index
-                .reserve_exact(more.max(self.by_index.len() / 4));
+                .reserve_exact(more.max(self.by_index.len() / 8));
             self.by_index.resize(at + 1, 0);
         }
         if let Some(number) = self.by_index.get_mut(at) {
@@ -134,7 +135,7 @@ pub struct Hierarchy<M = PairTable, I = NoInvalidate> {
     pub(super) units: Vec<Control<M, I>>,
     devices: SlotMap<DeviceKey, Device>,
     pub(super) domains: SlotMap<DomainKey, Domain>,
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Chunks<Entry>,
     pub(super) virqs: IndexPool,
     pub(super) affinities: AffinityTable,
     pub(super) grace: Grace,
@@ -173,7 +174,7 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
             units: Vec::new(),
             devices: SlotMap::with_key(),
             domains: SlotMap::with_key(),
-            entries: Vec::new(),
+            entries: Chunks::new(),
             virqs: IndexPool::new(u32::MAX - 1),
             affinities: AffinityTable::default(),
             grace,

@@ -18,6 +18,7 @@
 mod affinity;
 mod allocate;
 mod backing;
+mod chunks;
 mod entry;
 mod error;
 mod group;

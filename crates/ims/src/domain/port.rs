@@ -30,6 +30,9 @@ struct Shared {
     records: Segments<Record>,
     /// Raises that named no allocated interrupt.
     strays: AtomicU64,
+    /// Raises of interrupts that were freed before they were sent, since the last
+    /// look.
+    dropped: AtomicU64,
 }
 
 /// What became of a raise.
@@ -188,8 +191,8 @@ impl<S: Slots, K: MessageSink> Port<S, K> {
         }
         match self.slots.slot(index, engine).map(|slot| slot.hold()) {
             Some(Hold::Send(message)) => self.send(record, engine, index, message),
-            Some(hold) => held(record, hold),
-            None => held(record, Hold::Unowned),
+            Some(hold) => self.held(record, hold),
+            None => self.held(record, Hold::Unowned),
         }
     }
 
@@ -211,7 +214,7 @@ impl<S: Slots, K: MessageSink> Port<S, K> {
                 }
                 Answer::Busy => match self.keep_for_sink(engine, index, message) {
                     Ok(again) => message = again,
-                    Err(hold) => return held(record, hold),
+                    Err(hold) => return self.held(record, hold),
                 },
             }
         }
@@ -251,7 +254,7 @@ impl<S: Slots, K: MessageSink> Port<S, K> {
             let _ = self.send(record, 0, index, contents.message);
         } else {
             // Masked again at once: kept for the next unmask.
-            let _ = held(record, slot.hold_for_sink());
+            let _ = self.held(record, slot.hold_for_sink());
         }
     }
 
@@ -263,9 +266,24 @@ impl<S: Slots, K: MessageSink> Port<S, K> {
     }
 
     /// Counts a kept raise that went with its interrupt.
-    pub(crate) fn dropped(&self, index: u32) {
-        if let Some(record) = self.shared.records.get(index) {
-            record.count_dropped();
+    pub(crate) fn count_dropped(&self) {
+        self.shared.dropped.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn held(&self, record: &Record, hold: Hold) -> Raised {
+        match hold {
+            Hold::Met => {
+                record.count_coalesced();
+                Raised::Met
+            }
+            Hold::Unowned => {
+                self.count_dropped();
+                Raised::Dropped
+            }
+            Hold::Kept | Hold::Send(_) => {
+                record.count_held();
+                Raised::Held
+            }
         }
     }
 
@@ -284,13 +302,14 @@ impl<S: Slots, K: MessageSink> Port<S, K> {
         }
     }
 
-    /// The counts of an interrupt that is closed and quiet; they are forgotten.
+    /// The counts of an interrupt that is closed and quiet, and what was dropped
+    /// since the last call; they are forgotten.
     pub(crate) fn take_counts(&self, index: u32) -> Counts {
-        self.shared
-            .records
-            .get(index)
-            .map(Record::take_counts)
-            .unwrap_or_default()
+        let record = self.shared.records.get(index);
+        Counts {
+            dropped: self.shared.dropped.swap(0, Ordering::Relaxed),
+            ..record.map(Record::take_counts).unwrap_or_default()
+        }
     }
 }
 
@@ -315,23 +334,6 @@ impl<S: Direct, K: MessageSink> Port<S, K> {
         }
         if kept > 0 {
             self.replay(flight, index);
-        }
-    }
-}
-
-fn held(record: &Record, hold: Hold) -> Raised {
-    match hold {
-        Hold::Met => {
-            record.count_coalesced();
-            Raised::Met
-        }
-        Hold::Unowned => {
-            record.count_dropped();
-            Raised::Dropped
-        }
-        Hold::Kept | Hold::Send(_) => {
-            record.count_held();
-            Raised::Held
         }
     }
 }

@@ -20,7 +20,7 @@ mod tests;
 
 use serde::Serialize;
 
-pub(crate) use error::ScenarioError;
+use error::ScenarioError;
 pub(crate) use flags::RunArgs;
 
 /// A whole run.

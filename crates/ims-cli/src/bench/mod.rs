@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `ims bench`: what an interrupt costs, beside what its neighbour costs in the
+//! same run, and whether that keeps the budget.
+
+mod core;
+mod memory;
+mod progress;
+mod row;
+mod table;
+mod timing;
+
+use progress::Progress;
+use row::{Report, Row};
+use std::error::Error;
+use std::io::Write;
+use timing::Effort;
+
+/// What a benchmark answers, or why it could not be run.
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+/// What to measure, and how to say it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// What to measure.
+    #[arg(value_enum, required_unless_present = "list")]
+    bench: Option<Bench>,
+    /// Print the names of what can be measured, one a line.
+    #[arg(long)]
+    list: bool,
+    /// Print one JSON object instead of a table.
+    #[arg(long)]
+    json: bool,
+    /// Fewer and shorter batches: seconds instead of a minute.
+    #[arg(long)]
+    quick: bool,
+}
+
+/// What can be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Bench {
+    /// The core: allocating, raising, moving, and memory.
+    Core,
+}
+
+impl Bench {
+    const ALL: [Self; 1] = [Self::Core];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Core => "core",
+        }
+    }
+
+    fn measure(self, effort: Effort) -> Outcome<Vec<Row>> {
+        match self {
+            Self::Core => core::measure(effort, &Progress::new(core::PARTS)),
+        }
+    }
+}
+
+/// Measures and prints.
+///
+/// # Errors
+/// If something could not be measured. A budget that is not met is no error: a
+/// loaded machine is no defect.
+pub(crate) fn run(options: &Options) -> Outcome<()> {
+    let mut out = std::io::stdout().lock();
+    let bench = match options.bench {
+        Some(bench) if !options.list => bench,
+        _ => {
+            for bench in Bench::ALL {
+                writeln!(out, "{}", bench.name())?;
+            }
+            return Ok(());
+        }
+    };
+    let report = Report {
+        bench: bench.name(),
+        rows: bench.measure(Effort::new(options.quick))?,
+    };
+    if options.json {
+        serde_json::to_writer(&mut out, &report)?;
+        writeln!(out)?;
+    } else {
+        write!(out, "{}", table::table(&report.rows))?;
+    }
+    Ok(())
+}
