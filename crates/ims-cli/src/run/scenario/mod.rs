@@ -20,7 +20,6 @@ mod tests;
 
 use serde::Serialize;
 
-use error::ScenarioError;
 pub(crate) use flags::RunArgs;
 
 /// A whole run.
