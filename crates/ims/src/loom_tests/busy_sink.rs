@@ -133,3 +133,29 @@ fn loom_a_raise_is_kept_while_its_slot_is_masked_whatever_becomes_of_the_sink() 
         assert_eq!(gate.taken.load(Relaxed), 1);
     });
 }
+
+#[test]
+fn loom_a_raise_that_an_unmask_takes_from_before_a_busy_sink_brings_its_data() {
+    loom::model(|| {
+        let (mut bench, gate, target) = gated();
+        let data = Arc::new(AtomicU64::new(0));
+        let (port, mut raiser) = (bench.port.clone(), bench.raiser());
+        let written = Arc::clone(&data);
+        let device = thread::spawn(move || {
+            written.store(1, Relaxed);
+            raise(&port, &mut raiser);
+        });
+        // Ready, but without the fence that comes before a retry: the slot alone
+        // must carry the data to the one who unmasks.
+        gate.open.store(true, Relaxed);
+        bench.unmask();
+        let early = harvest(&target).eq([0x31]);
+        if early {
+            assert_eq!(data.load(Relaxed), 1, "interrupt before its data");
+        }
+        device.join().unwrap();
+        let mut own = bench.raiser();
+        bench.port.retry(&own.enter(), 0);
+        assert_ne!(early, harvest(&target).eq([0x31]), "delivered once in all");
+    });
+}
