@@ -8,6 +8,7 @@ use loom::sync::atomic::{AtomicBool, AtomicU64, fence};
 use loom::thread;
 
 use super::bench::{Bench, Poster, descriptor, harvest, raise};
+use crate::domain::Raised;
 use crate::message::{Message, RequesterId};
 use crate::posted::Descriptor;
 use crate::sink::{Answer, MessageSink};
@@ -157,5 +158,30 @@ fn loom_a_raise_that_an_unmask_takes_from_before_a_busy_sink_brings_its_data() {
         let mut own = bench.raiser();
         bench.port.retry(&own.enter(), 0);
         assert_ne!(early, harvest(&target).eq([0x31]), "delivered once in all");
+    });
+}
+
+#[test]
+fn loom_a_raise_that_met_a_kept_one_is_announced_by_whoever_takes_that() {
+    loom::model(|| {
+        let (mut bench, gate, target) = gated();
+        let data = Arc::new(AtomicU64::new(0));
+        let (port, mut raiser) = (bench.port.clone(), bench.raiser());
+        let written = Arc::clone(&data);
+        let device = thread::spawn(move || {
+            let raised = port.raise(&raiser.enter(), 0, 0, None);
+            let sent = matches!(raised, Raised::Sent(_));
+            assert_eq!(sent, harvest(&target).eq([0x31]));
+            sent.then(|| written.load(Relaxed))
+        });
+        data.store(1, Relaxed);
+        let mut own = bench.raiser();
+        let raised = bench.port.raise(&own.enter(), 0, 0, None);
+        // Ready, but nobody retries: the other may find it so by itself.
+        gate.open.store(true, Relaxed);
+        let seen = device.join().unwrap();
+        if let (Raised::Met, Some(seen)) = (raised, seen) {
+            assert_eq!(seen, 1, "met an interrupt that came before its data");
+        }
     });
 }

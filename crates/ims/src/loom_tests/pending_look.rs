@@ -8,36 +8,37 @@ use loom::sync::atomic::Ordering::Relaxed;
 use loom::thread;
 
 use super::bench::{Bench, Poster, descriptor, raise};
+use crate::domain::Port;
+use crate::store::CookieUse;
 use crate::store::layout::PENDING;
-use crate::store::table::{Region, Table, read_bytes};
-use crate::store::{CookieUse, Store};
+use crate::store::table::{Region, Table, TableSlots, read_bytes};
 
 type Words = Arc<[AtomicU64]>;
+type Overlay = Port<TableSlots<Region<Words>>, Poster>;
 
-/// Raises a masked slot while `looks` looks for its pending bit.
-fn polled(looks: impl Fn(&Bench<Table<Region<Words>>, Poster>, &Words) -> bool) {
+/// Raises a masked slot while another thread looks for its pending bit.
+fn polled(looks: fn(&Overlay, &Words) -> bool) {
     let words: Words = (0..2).map(|_| AtomicU64::new(0)).collect::<Vec<_>>().into();
     let region = Region::new(Arc::clone(&words), 0, 1).unwrap();
     let table = Table::over(region, CookieUse::Opaque);
-    assert_eq!(table.limit(), 1);
     let mut bench = Bench::new(table, Poster(descriptor()), 0x31);
     let data = Arc::new(AtomicU64::new(0));
-    let (port, mut raiser) = (bench.port.clone(), bench.raiser());
-    let written = Arc::clone(&data);
-    let device = thread::spawn(move || {
-        written.store(1, Relaxed);
-        raise(&port, &mut raiser);
+    let (port, seen, written) = (bench.port.clone(), Arc::clone(&words), Arc::clone(&data));
+    let poller = thread::spawn(move || {
+        if looks(&port, &seen) {
+            assert_eq!(written.load(Relaxed), 1, "pending before its data");
+        }
     });
-    if looks(&bench, &words) {
-        assert_eq!(data.load(Relaxed), 1, "pending before its data");
-    }
-    device.join().unwrap();
-    assert!(looks(&bench, &words), "kept, and seen");
+    data.store(1, Relaxed);
+    let mut own = bench.raiser();
+    raise(&bench.port, &mut own);
+    poller.join().unwrap();
+    assert!(looks(&bench.port, &words), "kept, and seen");
 }
 
 #[test]
 fn loom_who_sees_a_raise_pending_sees_its_data() {
-    loom::model(|| polled(|bench, _| bench.port.is_pending(0)));
+    loom::model(|| polled(|port, _| port.is_pending(0)));
 }
 
 #[test]
