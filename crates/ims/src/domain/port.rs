@@ -242,6 +242,8 @@ impl<S: Slots, K: MessageSink> Port<S, K> {
     /// Delivers a kept raise that an unmask has taken out of the slot.
     pub(crate) fn replay(&self, _flight: &Flight<'_>, index: u32) {
         let Some(record) = self.live(index) else {
+            // Freed since: it goes with its interrupt.
+            self.dropped(index);
             return;
         };
         let Some(slot) = self.slots.slot(index, 0) else {
