@@ -19,11 +19,8 @@ fn grow_under_raises<S: Store>(store: S) {
     let (port, mut raiser) = (bench.port.clone(), bench.raiser());
     let device = thread::spawn(move || {
         for _ in 0..RAISES {
-            match port.raise(&raiser.enter(), 0, 0, None) {
-                // Held: its context shares a sync's line, or is under one.
-                Raised::Sent(Acceptance::Fresh) => {}
-                other => panic!("{other:?}"),
-            }
+            let raised = port.raise(&raiser.enter(), 0, 0, None);
+            assert_eq!(raised, Raised::Sent(Acceptance::Fresh));
         }
     });
     for index in 1..700 {

@@ -93,20 +93,21 @@ impl Model {
         let new_owner = slot.fresh;
         slot.held = slot.recorded;
         slot.fresh = false;
+        if kept == 0 {
+            return;
+        }
         match slot.held {
+            Some(owned) if !new_owner && owned.masked => {}
             Some(owned) if !new_owner => {
-                if !owned.masked && kept > 0 {
-                    slot.pending.fill(false);
-                    slot.counts.coalesced += kept - 1;
-                    let _ = self.send(index, 0, owned.message);
-                }
+                slot.pending.fill(false);
+                slot.counts.coalesced += kept - 1;
+                let _ = self.send(index, 0, owned.message);
             }
-            _ if kept > 0 => {
+            _ => {
                 slot.pending.fill(false);
                 slot.counts.dropped += 1;
                 slot.counts.coalesced += kept - 1;
             }
-            _ => {}
         }
     }
 
