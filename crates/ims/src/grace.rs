@@ -143,7 +143,9 @@ impl Raiser {
     pub fn enter(&mut self) -> Flight<'_> {
         self.entered = self.entered.wrapping_add(1);
         let Padded(presence) = &*self.presence;
-        presence.entered.store(self.entered, Ordering::Relaxed);
+        // Release: who waits for the last flight may see this one in its stead, and
+        // then sees all that was done in the last.
+        presence.entered.store(self.entered, Ordering::Release);
         // Release: a control half that comes later sees this raiser inside.
         // Acquire: if it came earlier, its new entry is seen.
         presence.gate.fetch_add(1, Ordering::AcqRel);

@@ -28,6 +28,8 @@ mod index;
 mod lifecycle;
 mod moves;
 mod port;
+#[cfg(all(test, not(loom)))]
+mod port_tests;
 mod record;
 mod retire;
 mod settle;

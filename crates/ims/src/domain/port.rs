@@ -244,18 +244,19 @@ impl<S: Slots, K: MessageSink> Port<S, K> {
     /// Delivers a kept raise that an unmask has taken out of the slot.
     pub(crate) fn replay(&self, _flight: &Flight<'_>, index: u32) {
         let Some(record) = self.live(index) else {
+            // Freed since: it goes with its interrupt.
+            self.dropped(index);
             return;
         };
         let Some(slot) = self.slots.slot(index, 0) else {
             return;
         };
-        let contents = slot.load();
-        if contents.sends() {
-            let _ = self.send(record, 0, index, contents.message);
-        } else {
-            // Masked again at once: kept for the next unmask.
-            let _ = self.held(record, slot.hold_for_sink());
-        }
+        // As if it were raised now: masked again meanwhile, it is kept anew, and
+        // not beside an unmask that has just gone by.
+        let _ = match slot.hold() {
+            Hold::Send(message) => self.send(record, 0, index, message),
+            hold => self.held(record, hold),
+        };
     }
 
     /// Counts a kept raise that met one kept in another copy.

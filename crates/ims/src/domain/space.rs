@@ -70,12 +70,12 @@ impl Dispatch {
             .map(Virq)
     }
 
-    pub(super) fn add_cpus(&self, count: u32) {
+    pub(crate) fn add_cpus(&self, count: u32) {
         let empty = |_| CpuVectors(core::array::from_fn(|_| AtomicU32::new(0)));
         self.0.grow(count, empty);
     }
 
-    pub(super) fn set(&self, cpu: CpuId, vector: u8, virq: Option<Virq>) {
+    pub(crate) fn set(&self, cpu: CpuId, vector: u8, virq: Option<Virq>) {
         if let Some(CpuVectors(vectors)) = self.0.get(cpu.0)
             && let Some(entry) = vectors.get(usize::from(vector))
         {

@@ -62,11 +62,16 @@ pub(super) fn harvest(descriptor: &Descriptor) -> Pending {
 
 impl<S: Store, K: MessageSink> Bench<S, K> {
     /// A store with slot 0 programmed for `vector` and masked.
-    pub(super) fn new(mut store: S, sink: K, vector: u8) -> Self {
+    pub(super) fn new(store: S, sink: K, vector: u8) -> Self {
+        Self::programmed(store, sink, message(vector))
+    }
+
+    /// A store with slot 0 programmed with this message and masked.
+    pub(super) fn programmed(mut store: S, sink: K, message: Message) -> Self {
         let grace = Grace::new();
         let mut effects = Effects::default();
         store.prepare(0, Cookie(0)).unwrap();
-        store.program(0, message(vector));
+        store.program(0, message);
         store.sync(&grace, &mut effects).unwrap();
         let port = Port::new(store.slots(), sink, RequesterId(0));
         port.open(0);

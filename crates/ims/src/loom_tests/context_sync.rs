@@ -70,3 +70,22 @@ fn loom_two_fetches_that_share_a_line_never_mix_their_contexts() {
         assert_eq!(slots.fetch(1, 0).unwrap().message, message(0x42));
     });
 }
+
+#[test]
+fn loom_a_copy_read_while_its_line_is_filled_anew_is_whole_or_not_used() {
+    loom::model(|| {
+        let target = descriptor();
+        let mut bench = bench(0x31, &target);
+        bench.store.prepare(1, crate::store::Cookie(0)).unwrap();
+        bench.store.program(1, message(0x42));
+        bench.store.unmask(1, &mut bench.effects);
+        bench.store.sync(&bench.grace, &mut bench.effects).unwrap();
+        let slots = bench.store.slots();
+        assert_eq!(slots.fetch(0, 0).unwrap().message, message(0x31));
+        // Its copy is in the only line now, and goes for the other's.
+        let other = slots.clone();
+        let reader = thread::spawn(move || other.fetch(0, 0).unwrap().message);
+        assert_eq!(slots.fetch(1, 0).unwrap().message, message(0x42));
+        assert_eq!(reader.join().unwrap(), message(0x31));
+    });
+}

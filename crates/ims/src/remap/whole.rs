@@ -54,6 +54,7 @@ impl<E: Deref<Target = [AtomicU128]> + Send + Sync> EntryMemory for WholeTable<E
     #[inline]
     fn read(&self, handle: u32) -> Option<u128> {
         // Acquire: the descriptor the entry leads to.
+        // weaken: loom has no 128-bit atomics; the pair table's models stand for it
         Some(u128::from_le(self.entry(handle)?.load(Ordering::Acquire)))
     }
 
@@ -61,6 +62,7 @@ impl<E: Deref<Target = [AtomicU128]> + Send + Sync> EntryMemory for WholeTable<E
         let place = self
             .entry(handle)
             .ok_or(TableError::NoSuchEntry { handle })?;
+        // weaken: loom has no 128-bit atomics; the pair table's models stand for it
         place.store(entry.to_le(), Ordering::Release);
         Ok(())
     }

@@ -63,7 +63,12 @@ enum Shadow {
     /// Nobody's.
     Unowned,
     /// Somebody's, with these contents.
-    Owned { cookie: Cookie, contents: Contents },
+    Owned {
+        cookie: Cookie,
+        contents: Contents,
+        /// Prepared since the last sync: whatever the image held is another's.
+        fresh: bool,
+    },
 }
 
 /// The control half.
@@ -133,13 +138,10 @@ impl<C: ContextCommands> ContextMemory<C> {
     }
 
     fn change(&mut self, index: u32, change: impl FnOnce(&mut Contents)) {
-        if let Shadow::Owned {
-            cookie,
-            mut contents,
-        } = self.recorded(index)
-        {
-            change(&mut contents);
-            self.record(index, Shadow::Owned { cookie, contents });
+        let mut shadow = self.recorded(index);
+        if let Shadow::Owned { contents, .. } = &mut shadow {
+            change(contents);
+            self.record(index, shadow);
         }
     }
 
@@ -149,7 +151,6 @@ impl<C: ContextCommands> ContextMemory<C> {
             return;
         };
         let slot = SlotRef::from(&image.slot);
-        let was_owned = matches!(self.synced.get(index as usize), Some(Shadow::Owned { .. }));
         match shadow {
             Shadow::Unowned => {
                 if slot.clear() {
@@ -158,8 +159,15 @@ impl<C: ContextCommands> ContextMemory<C> {
                 slot.scrub();
                 image.owner.store(0, Ordering::Relaxed);
             }
-            Shadow::Owned { cookie, contents } => {
-                if !was_owned {
+            Shadow::Owned {
+                cookie,
+                contents,
+                fresh,
+            } => {
+                if fresh {
+                    if slot.clear() {
+                        effects.dropped.push(index);
+                    }
                     image.owner.store(cookie.0, Ordering::Relaxed);
                     slot.prepare(contents.control);
                 }
@@ -218,7 +226,12 @@ impl<C: ContextCommands> Store for ContextMemory<C> {
             message: Message::default(),
             control,
         };
-        self.record(index, Shadow::Owned { cookie, contents });
+        let shadow = Shadow::Owned {
+            cookie,
+            contents,
+            fresh: true,
+        };
+        self.record(index, shadow);
         Ok(())
     }
 
@@ -255,6 +268,16 @@ impl<C: ContextCommands> Store for ContextMemory<C> {
         let changes = core::mem::take(&mut self.changes);
         for (&index, &shadow) in &changes {
             self.write(index, shadow, effects);
+            let shadow = match shadow {
+                Shadow::Unowned => Shadow::Unowned,
+                Shadow::Owned {
+                    cookie, contents, ..
+                } => Shadow::Owned {
+                    cookie,
+                    contents,
+                    fresh: false,
+                },
+            };
             if let Some(synced) = self.synced.get_mut(index as usize) {
                 *synced = shadow;
             }

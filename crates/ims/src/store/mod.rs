@@ -27,6 +27,9 @@ pub mod layout;
 pub mod slot;
 pub mod table;
 
+#[cfg(all(test, not(loom)))]
+mod tests;
+
 use alloc::vec::Vec;
 
 use crate::grace::Grace;

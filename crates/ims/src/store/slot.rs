@@ -107,7 +107,7 @@ impl<'a> SlotRef<'a> {
     pub fn prepare(&self, control: u32) {
         self.word.store(
             high(control & !(PENDING | IGNORE) | MASK),
-            Ordering::Release,
+            Ordering::Relaxed,
         );
         self.address.store(0, Ordering::Relaxed);
     }

@@ -109,7 +109,11 @@ where
 /// spans two may see one before and one after a change.
 pub fn read_bytes(words: &[AtomicU64], offset: u64, into: &mut [u8]) {
     let mut loaded = None;
-    for (at, byte) in (offset..).zip(into) {
+    for (at, byte) in (0u64..).zip(into) {
+        let Some(at) = offset.checked_add(at) else {
+            *byte = 0;
+            continue;
+        };
         let (word, lane) = (at / 8, (at % 8) as usize);
         let bytes = match loaded {
             Some((loaded, bytes)) if loaded == word => bytes,

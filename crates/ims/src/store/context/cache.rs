@@ -108,7 +108,8 @@ impl Cache {
         let Some(line) = self.line(index) else { return };
         if line.blocks.fetch_sub(1, Ordering::Relaxed) == 1 {
             let state = line.state.load(Ordering::Relaxed);
-            // Release: whoever fills the line reads the image as it is now.
+            // Release: who fills the line next writes after those who filled it before.
+            // weaken: a model never lets a store come before one that ran earlier
             line.state.store(next(state, EMPTY), Ordering::Release);
         }
     }
@@ -136,9 +137,10 @@ impl Line {
         image: impl FnOnce() -> Option<Contents>,
     ) -> Option<Contents> {
         let filling = next(state, FILLING);
+        // Relaxed: the load that found this very state was an acquire.
         let mine = self
             .state
-            .compare_exchange(state, filling, Ordering::Acquire, Ordering::Relaxed)
+            .compare_exchange(state, filling, Ordering::Relaxed, Ordering::Relaxed)
             .is_ok();
         let contents = image();
         if mine {
