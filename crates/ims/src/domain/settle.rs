@@ -118,6 +118,7 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
         entry.retiring = entry.retiring.saturating_sub(1);
         if entry.retiring == 0 && !entry.is(super::entry::LIVE) {
             self.drop_entry(retiree.virq);
+            self.released.push(Virq(retiree.virq));
         }
     }
 
