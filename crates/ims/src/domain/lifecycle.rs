@@ -63,7 +63,14 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
             }
             other => other?,
         };
-        if let Err(error) = self.start(token.virq, &entry, placement) {
+        let started = match self.start(token.virq, &entry, placement) {
+            // Handles of freed interrupts may be about to come back.
+            Err(error) if error.is_exhaustion() && self.settle_for_more() => {
+                self.start(token.virq, &entry, placement)
+            }
+            other => other,
+        };
+        if let Err(error) = started {
             self.undo_place(&entry, placement);
             return Err(error);
         }
