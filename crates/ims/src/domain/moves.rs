@@ -173,8 +173,9 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
             return Ok(unit.retarget(entry.handle.into(), target(reach, placement.vector))?);
         }
         let message = self.unmapped_message(path, reach, placement.vector)?;
+        // One commit for all of it: either the slot moves, or it is as before. A
+        // store whose mask is only recorded here waits in its own sync.
         self.domain_mut(entry.domain)?.backing.mask(entry.index);
-        self.commit(entry.domain)?;
         self.grace.wait();
         let backing = &mut self.domain_mut(entry.domain)?.backing;
         backing.program(entry.index, message);
