@@ -247,13 +247,12 @@ impl<S: Slots, K: MessageSink> Port<S, K> {
         let Some(slot) = self.slots.slot(index, 0) else {
             return;
         };
-        let contents = slot.load();
-        if contents.sends() {
-            let _ = self.send(record, 0, index, contents.message);
-        } else {
-            // Masked again at once: kept for the next unmask.
-            let _ = held(record, slot.hold_for_sink());
-        }
+        // Masked again at once: kept for the next unmask. Unmasked once more since:
+        // `hold` says so, and nobody else knows of this raise.
+        let _ = match slot.hold() {
+            Hold::Send(message) => self.send(record, 0, index, message),
+            hold => held(record, hold),
+        };
     }
 
     /// Counts a kept raise that met one kept in another copy.
