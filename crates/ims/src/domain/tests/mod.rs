@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The domain room against a model, its errors undone, its examples, its threads.
+// Helpers of tests are tests, which the lints do not see.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
+
+mod host;
+mod machine;
+mod snapshot;
+
+mod dsa;
+mod moving;
+mod reuse;
