@@ -19,6 +19,9 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
     /// Gives back everything whose raisers have left and whose CPU is quiet;
     /// waits for nothing. Returns how much is still on its way.
     ///
+    /// Managed interrupts that could not restart with their CPU start now if they
+    /// can; only that waits for raisers, and only where the store's sync does.
+    ///
     /// A moved interrupt can be moved again once this has given back its old
     /// vector, and a freed index taken again.
     pub fn settle(&mut self) -> usize {
@@ -38,6 +41,10 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
             !quiet
         });
         self.retired.leaving = leaving;
+        if !self.shut.is_empty() {
+            // One that fails is tried again by the next settling.
+            let _ = self.restart(false);
+        }
         self.retired.len()
     }
 
