@@ -225,7 +225,7 @@ fn removing_a_device_frees_everything_in_every_room() {
             Request::new(host.host).affinity(managed),
         ];
         for request in &requests {
-            host.start(side, request);
+            let _ = host.start(side, request);
             let masked = host.start(side, request);
             host.control.mask(masked).unwrap();
             let index = host.index(masked);

@@ -13,5 +13,7 @@ mod machine;
 mod snapshot;
 
 mod dsa;
+mod hotplug;
 mod moving;
+mod ownership;
 mod reuse;
