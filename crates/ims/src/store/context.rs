@@ -63,7 +63,12 @@ enum Shadow {
     /// Nobody's.
     Unowned,
     /// Somebody's, with these contents.
-    Owned { cookie: Cookie, contents: Contents },
+    Owned {
+        cookie: Cookie,
+        contents: Contents,
+        /// Prepared since the last sync, whoever had the slot before.
+        new: bool,
+    },
 }
 
 /// The control half.
@@ -133,13 +138,10 @@ impl<C: ContextCommands> ContextMemory<C> {
     }
 
     fn change(&mut self, index: u32, change: impl FnOnce(&mut Contents)) {
-        if let Shadow::Owned {
-            cookie,
-            mut contents,
-        } = self.recorded(index)
-        {
-            change(&mut contents);
-            self.record(index, Shadow::Owned { cookie, contents });
+        let mut shadow = self.recorded(index);
+        if let Shadow::Owned { contents, .. } = &mut shadow {
+            change(contents);
+            self.record(index, shadow);
         }
     }
 
@@ -149,7 +151,6 @@ impl<C: ContextCommands> ContextMemory<C> {
             return;
         };
         let slot = SlotRef::from(&image.slot);
-        let was_owned = matches!(self.synced.get(index as usize), Some(Shadow::Owned { .. }));
         match shadow {
             Shadow::Unowned => {
                 if slot.clear() {
@@ -158,8 +159,12 @@ impl<C: ContextCommands> ContextMemory<C> {
                 slot.scrub();
                 image.owner.store(0, Ordering::Relaxed);
             }
-            Shadow::Owned { cookie, contents } => {
-                if !was_owned {
+            Shadow::Owned {
+                cookie,
+                contents,
+                new,
+            } => {
+                if new {
                     image.owner.store(cookie.0, Ordering::Relaxed);
                     slot.prepare(contents.control);
                 }
@@ -218,7 +223,12 @@ impl<C: ContextCommands> Store for ContextMemory<C> {
             message: Message::default(),
             control,
         };
-        self.record(index, Shadow::Owned { cookie, contents });
+        let shadow = Shadow::Owned {
+            cookie,
+            contents,
+            new: true,
+        };
+        self.record(index, shadow);
         Ok(())
     }
 
@@ -257,6 +267,9 @@ impl<C: ContextCommands> Store for ContextMemory<C> {
             self.write(index, shadow, effects);
             if let Some(synced) = self.synced.get_mut(index as usize) {
                 *synced = shadow;
+                if let Shadow::Owned { new, .. } = synced {
+                    *new = false;
+                }
             }
         }
         for index in contexts {
