@@ -357,6 +357,7 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
             virq,
             target: placed,
             handle,
+            freed: true,
         });
     }
 

@@ -280,6 +280,7 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
             virq,
             target: Some(old),
             handle,
+            freed: true,
         });
         Ok(())
     }
