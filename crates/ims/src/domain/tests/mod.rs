@@ -17,3 +17,4 @@ mod hotplug;
 mod moving;
 mod ownership;
 mod reuse;
+mod undone;
