@@ -10,11 +10,13 @@
 
 mod host;
 mod machine;
+mod model;
 mod snapshot;
 
 mod dsa;
 mod hotplug;
 mod moving;
 mod ownership;
+mod random;
 mod reuse;
 mod undone;
