@@ -19,4 +19,5 @@ mod moving;
 mod ownership;
 mod random;
 mod reuse;
+mod stress;
 mod undone;
