@@ -40,7 +40,7 @@ impl Cpu {
     }
 
     pub(super) fn is_quiet(&self, vector: u8) -> bool {
-        !self.pending.is_pending(vector) && self.cycle.load(Ordering::Acquire) % 2 == 0
+        !self.pending.is_pending(vector) && self.cycle.load(Ordering::Acquire).is_multiple_of(2)
     }
 }
 

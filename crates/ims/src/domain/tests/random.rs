@@ -127,7 +127,7 @@ struct World {
 
 fn shape(domain: usize) -> (Organisation, bool, CookieUse) {
     let organisation = ORGANISATIONS[domain % 4];
-    let cookies = if domain % 3 == 0 {
+    let cookies = if domain.is_multiple_of(3) {
         CookieUse::Pasid
     } else {
         CookieUse::Opaque

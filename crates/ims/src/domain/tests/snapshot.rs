@@ -10,6 +10,12 @@ use std::sync::atomic::Ordering;
 /// One interrupt, as its owner sees it.
 type Seen = (Interrupt, Location, bool);
 
+/// A matrix, its maps, and who is at which vector of which CPU.
+type Space = (String, Vec<String>, Vec<(u32, u8, u32)>);
+
+/// A slot's index, what each copy holds, its counts, whether it is pending.
+type Slot = (u32, Vec<Option<Contents>>, Option<Counts>, bool);
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Snapshot {
     interrupts: u32,
@@ -19,11 +25,11 @@ pub(super) struct Snapshot {
     retiring: usize,
     released: usize,
     /// Matrices with their maps, and who is at which vector.
-    spaces: Vec<(String, Vec<String>, Vec<(u32, u8, u32)>)>,
+    spaces: Vec<Space>,
     /// Present remap entries.
     entries: Vec<(u32, u128)>,
     /// Slots and counts.
-    slots: Vec<(u32, Vec<Option<Contents>>, Option<Counts>, bool)>,
+    slots: Vec<Slot>,
     tokens: Vec<Seen>,
     past: Vec<Option<Counts>>,
 }
