@@ -11,6 +11,7 @@
 mod host;
 mod machine;
 mod model;
+mod ops;
 mod snapshot;
 
 mod dsa;

@@ -231,3 +231,31 @@ fn the_affinity_of_a_managed_interrupt_is_not_the_callers() {
         Err(DomainError::Managed)
     );
 }
+
+#[test]
+fn an_unmapped_move_waits_for_those_who_may_have_read_the_slot() {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    for organisation in ORGANISATIONS {
+        let mut host = Host::new(ROOMY);
+        let side = host.ims_in(4, false, organisation);
+        let token = host.start(&side, &Request::new(host.host).affinity(cpu(0)));
+        let mut other = host.control.raiser();
+        // 0: not yet inside, 1: inside, 2: about to leave.
+        let stage = AtomicU32::new(0);
+        std::thread::scope(|scope| {
+            let stage = &stage;
+            scope.spawn(move || {
+                let flight = other.enter();
+                stage.store(1, Ordering::SeqCst);
+                std::thread::sleep(std::time::Duration::from_millis(10));
+                stage.store(2, Ordering::SeqCst);
+                drop(flight);
+            });
+            while stage.load(Ordering::SeqCst) == 0 {
+                std::thread::yield_now();
+            }
+            host.control.set_affinity(token, &cpu(1)).unwrap();
+            assert_eq!(stage.load(Ordering::SeqCst), 2);
+        });
+    }
+}
