@@ -105,6 +105,13 @@ impl AffinityTable {
         }
     }
 
+    /// How many sets are in use.
+    #[cfg(all(test, not(loom)))]
+    pub(super) fn used(&self) -> u32 {
+        debug_assert_eq!(self.by_set.len(), self.sets.iter().flatten().count());
+        self.ids.taken()
+    }
+
     /// The CPUs that `id` stands for.
     pub(super) fn get(&self, AffinityId(id): AffinityId) -> Resolved<'_> {
         if id == ANY {

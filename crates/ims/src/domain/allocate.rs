@@ -9,7 +9,7 @@ use super::error::{DomainError, stale};
 use super::group::GroupId;
 use super::hierarchy::{DomainId, DomainKey, Hierarchy};
 use super::retire::{OldTarget, Retiree};
-use super::space::{SpaceId, Virq};
+use super::space::SpaceId;
 use crate::remap::{EntryMemory, Invalidate};
 use crate::store::Cookie;
 use crate::vector::{self, CpuId};
@@ -353,6 +353,7 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
             virq,
             target: placed,
             handle,
+            freed: true,
         });
     }
 
@@ -388,7 +389,6 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
             entry.flags = 0;
         }
         self.virqs.give_back(virq);
-        self.released.push(Virq(virq));
     }
 
     fn give_back_index(&mut self, key: DomainKey, index: u32) {

@@ -84,8 +84,8 @@ impl<S: Store, K: MessageSink + Send> Backing for Backed<S, K> {
             self.port.merged(index);
         }
         let mut dropped = 0;
-        for _ in self.effects.dropped.drain(..) {
-            self.port.count_dropped();
+        for index in self.effects.dropped.drain(..) {
+            self.port.dropped(index);
             dropped += 1;
         }
         if !self.effects.replay.is_empty() {

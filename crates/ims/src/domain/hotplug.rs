@@ -22,14 +22,16 @@ pub struct Evacuated {
 
 impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
     /// Brings a CPU online; managed interrupts that waited for it start again.
-    /// Says how many.
+    /// Says how many. One whose old vector there is not quiet yet starts when
+    /// [`Hierarchy::settle`] has given that back.
     ///
     /// # Errors
-    /// [`DomainError::Vector`] if it is online already; whatever
-    /// [`Hierarchy::activate`] may say: those interrupts stay shut down.
+    /// [`DomainError::Vector`] if it is online already; whatever else
+    /// [`Hierarchy::activate`] may say: the CPU is online, those interrupts stay
+    /// shut down, and settling tries again.
     pub fn cpu_online(&mut self, space: SpaceId, cpu: CpuId) -> Result<u32, DomainError> {
         self.space_mut(space)?.matrix.online(cpu)?;
-        self.restart(space, cpu)
+        self.restart(true)
     }
 
     /// Takes a CPU offline: moves its interrupts to others, and shuts down managed

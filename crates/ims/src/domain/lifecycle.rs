@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! From allocated to active and back: activate, mask, unmask, shut down, restart.
 
+use alloc::vec::Vec;
+
 use super::affinity::Resolved;
 use super::entry::{ACTIVE, Entry, Interrupt, MANAGED, MASKED, PLACED, RESERVED, SHUT};
 use super::error::DomainError;
@@ -9,7 +11,7 @@ use super::retire::{OldTarget, Retiree};
 use super::space::{Reach, SpaceId, Virq};
 use crate::message::{Compatibility, DeliveryMode, Message, Remappable, Trigger};
 use crate::remap::{EntryMemory, Invalidate, Source, Target};
-use crate::vector::{self, CpuId, CpuSet, MatrixError, Placement};
+use crate::vector::{self, CpuId, MatrixError, Placement};
 
 /// Where an interrupt is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +65,14 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
             }
             other => other?,
         };
-        if let Err(error) = self.start(token.virq, &entry, placement) {
+        let started = match self.start(token.virq, &entry, placement) {
+            // Handles of freed interrupts may be about to come back.
+            Err(error) if error.is_exhaustion() && self.settle_for_more() => {
+                self.start(token.virq, &entry, placement)
+            }
+            other => other,
+        };
+        if let Err(error) = started {
             self.undo_place(&entry, placement);
             return Err(error);
         }
@@ -271,25 +280,30 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
             virq,
             target: Some(old),
             handle,
+            freed: true,
         });
         Ok(())
     }
 
-    /// Restarts the managed interrupts that `cpu` is among the CPUs of.
-    pub(super) fn restart(&mut self, space: SpaceId, cpu: CpuId) -> Result<u32, DomainError> {
+    /// Restarts the managed interrupts that have a CPU online again. One that finds
+    /// no vector, because its own old one is not quiet yet, waits for the settling
+    /// of that. Unless it may `wait` for raisers, those that have not settled since
+    /// they were shut down are left alone.
+    pub(super) fn restart(&mut self, wait: bool) -> Result<u32, DomainError> {
         let shut = core::mem::take(&mut self.shut);
-        if !shut.is_empty() {
+        let (ready, waiting) = shut
+            .into_iter()
+            .partition(|&virq| self.can_restart(virq, wait));
+        self.shut = waiting;
+        let ready: Vec<u32> = ready;
+        if wait && !ready.is_empty() {
             // Their slots are written anew: nobody may still be reading them.
             self.grace.wait();
         }
         let mut restarted = 0;
         let mut failed = Ok(());
-        for virq in shut {
+        for virq in ready {
             let entry = *self.entry_mut(virq)?;
-            if failed.is_err() || entry.space != space || !self.allows(&entry, cpu) {
-                self.shut.push(virq);
-                continue;
-            }
             self.entry_mut(virq)?.set(SHUT, false);
             match self.activate(Interrupt {
                 virq,
@@ -299,19 +313,27 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
                 Err(error) => {
                     self.entry_mut(virq)?.set(SHUT, true);
                     self.shut.push(virq);
-                    failed = Err(error);
+                    if !error.is_exhaustion() {
+                        failed = Err(error);
+                    }
                 }
             }
         }
         failed.map(|()| restarted)
     }
 
-    /// Whether `cpu` is among the CPUs of an interrupt.
-    pub(super) fn allows(&self, entry: &Entry, cpu: CpuId) -> bool {
+    /// Whether a CPU of an interrupt that is shut down is online.
+    fn can_restart(&self, virq: u32, wait: bool) -> bool {
+        let entry = self.entries.get(virq as usize);
+        let Some(entry) = entry.filter(|entry| wait || entry.retiring == 0) else {
+            return false;
+        };
+        let Ok(space) = self.space(entry.space) else {
+            return false;
+        };
         match self.affinities.get(entry.affinity) {
-            Resolved::Any => true,
-            Resolved::Cpu(only) => only == cpu,
-            Resolved::Set(set) => CpuSet::contains(set, cpu),
+            Resolved::Set(set) => set.intersects(space.matrix.online_cpus()),
+            Resolved::Any | Resolved::Cpu(_) => false,
         }
     }
 }

@@ -34,6 +34,8 @@ mod record;
 mod retire;
 mod settle;
 mod space;
+#[cfg(all(test, not(loom)))]
+mod tests;
 
 pub use affinity::Affinity;
 pub use allocate::{Freed, Request};

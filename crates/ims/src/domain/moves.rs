@@ -8,7 +8,7 @@ use super::hierarchy::{Hierarchy, Path};
 use super::lifecycle::target;
 use super::retire::{OldTarget, Retiree};
 use super::space::Virq;
-use crate::remap::{EntryMemory, Invalidate};
+use crate::remap::{ControlError, EntryMemory, Invalidate};
 use crate::vector::{self, CpuId, Placement};
 
 /// What a change of affinity came to.
@@ -152,7 +152,8 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
         self.retire(Retiree {
             virq,
             target: Some(old),
-            handle: None,
+            handle: entry.is(ACTIVE).then_some(entry.handle),
+            freed: false,
         });
         self.settle_if_due();
         Ok(Moved::Away {
@@ -170,11 +171,17 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
         let path = self.domain_mut(entry.domain)?.path;
         if let Path::Remapped(unit) = path {
             let unit = self.unit_mut(unit)?;
-            return Ok(unit.retarget(entry.handle.into(), target(reach, placement.vector))?);
+            return match unit.retarget(entry.handle.into(), target(reach, placement.vector)) {
+                // The entry is written. Where it led before stays the interrupt's
+                // own until hardware has let go of that.
+                Ok(()) | Err(ControlError::Invalidate(_)) => Ok(()),
+                Err(error) => Err(error.into()),
+            };
         }
         let message = self.unmapped_message(path, reach, placement.vector)?;
+        // One commit for all of it: either the slot moves, or it is as before. A
+        // store whose mask is only recorded here waits in its own sync.
         self.domain_mut(entry.domain)?.backing.mask(entry.index);
-        self.commit(entry.domain)?;
         self.grace.wait();
         let backing = &mut self.domain_mut(entry.domain)?.backing;
         backing.program(entry.index, message);

@@ -30,9 +30,6 @@ struct Shared {
     records: Segments<Record>,
     /// Raises that named no allocated interrupt.
     strays: AtomicU64,
-    /// Raises of interrupts that were freed before they were sent, since the last
-    /// look.
-    dropped: AtomicU64,
 }
 
 /// What became of a raise.
@@ -191,8 +188,8 @@ impl<S: Slots, K: MessageSink> Port<S, K> {
         }
         match self.slots.slot(index, engine).map(|slot| slot.hold()) {
             Some(Hold::Send(message)) => self.send(record, engine, index, message),
-            Some(hold) => self.held(record, hold),
-            None => self.held(record, Hold::Unowned),
+            Some(hold) => held(record, hold),
+            None => held(record, Hold::Unowned),
         }
     }
 
@@ -214,7 +211,7 @@ impl<S: Slots, K: MessageSink> Port<S, K> {
                 }
                 Answer::Busy => match self.keep_for_sink(engine, index, message) {
                     Ok(again) => message = again,
-                    Err(hold) => return self.held(record, hold),
+                    Err(hold) => return held(record, hold),
                 },
             }
         }
@@ -243,11 +240,14 @@ impl<S: Slots, K: MessageSink> Port<S, K> {
 
     /// Delivers a kept raise that an unmask has taken out of the slot.
     pub(crate) fn replay(&self, _flight: &Flight<'_>, index: u32) {
-        let Some(record) = self.live(index) else {
-            // Freed since: it goes with its interrupt.
-            self.dropped(index);
+        let Some(record) = self.shared.records.get(index) else {
             return;
         };
+        if !record.is_live() {
+            // Freed since: it goes with its interrupt.
+            record.count_dropped();
+            return;
+        }
         let Some(slot) = self.slots.slot(index, 0) else {
             return;
         };
@@ -255,7 +255,7 @@ impl<S: Slots, K: MessageSink> Port<S, K> {
         // not beside an unmask that has just gone by.
         let _ = match slot.hold() {
             Hold::Send(message) => self.send(record, 0, index, message),
-            hold => self.held(record, hold),
+            hold => held(record, hold),
         };
     }
 
@@ -267,24 +267,9 @@ impl<S: Slots, K: MessageSink> Port<S, K> {
     }
 
     /// Counts a kept raise that went with its interrupt.
-    pub(crate) fn count_dropped(&self) {
-        self.shared.dropped.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn held(&self, record: &Record, hold: Hold) -> Raised {
-        match hold {
-            Hold::Met => {
-                record.count_coalesced();
-                Raised::Met
-            }
-            Hold::Unowned => {
-                self.count_dropped();
-                Raised::Dropped
-            }
-            Hold::Kept | Hold::Send(_) => {
-                record.count_held();
-                Raised::Held
-            }
+    pub(crate) fn dropped(&self, index: u32) {
+        if let Some(record) = self.shared.records.get(index) {
+            record.count_dropped();
         }
     }
 
@@ -303,14 +288,13 @@ impl<S: Slots, K: MessageSink> Port<S, K> {
         }
     }
 
-    /// The counts of an interrupt that is closed and quiet, and what was dropped
-    /// since the last call; they are forgotten.
+    /// The counts of an interrupt that is closed and quiet; they are forgotten.
     pub(crate) fn take_counts(&self, index: u32) -> Counts {
-        let record = self.shared.records.get(index);
-        Counts {
-            dropped: self.shared.dropped.swap(0, Ordering::Relaxed),
-            ..record.map(Record::take_counts).unwrap_or_default()
-        }
+        self.shared
+            .records
+            .get(index)
+            .map(Record::take_counts)
+            .unwrap_or_default()
     }
 }
 
@@ -335,6 +319,24 @@ impl<S: Direct, K: MessageSink> Port<S, K> {
         }
         if kept > 0 {
             self.replay(flight, index);
+        }
+    }
+}
+
+/// Counts what became of a raise that was not sent.
+fn held(record: &Record, hold: Hold) -> Raised {
+    match hold {
+        Hold::Met => {
+            record.count_coalesced();
+            Raised::Met
+        }
+        Hold::Unowned => {
+            record.count_dropped();
+            Raised::Dropped
+        }
+        Hold::Kept | Hold::Send(_) => {
+            record.count_held();
+            Raised::Held
         }
     }
 }

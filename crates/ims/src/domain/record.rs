@@ -11,8 +11,7 @@ use crate::sync::{AtomicU32, AtomicU64, Ordering};
 /// Every raise counts once in `raised`, and at quiet
 /// `raised = taken + handed over + coalesced + refused + dropped`,
 /// where `taken` is counted by the CPU that takes it. No counter is made from
-/// another. The 32-bit ones wrap. `dropped` is not here but one for all of a
-/// domain: only a freed interrupt drops, and a freed one is no longer looked at.
+/// another. The 32-bit ones wrap, so the sum is to be taken modulo 2^32.
 ///
 /// Half a cache line, and never part of two.
 #[derive(Debug, Default)]
@@ -21,9 +20,26 @@ pub(crate) struct Record {
     /// Bit 0: the interrupt is allocated. Above it: how often it was raised.
     raised: AtomicU64,
     coalesced: AtomicU64,
-    handed_over: AtomicU64,
+    handed_over: AtomicU32,
     held: AtomicU32,
     refused: AtomicU32,
+    dropped: AtomicU32,
+}
+
+impl Counts {
+    /// Whether they and what was `taken` add up, as they must at quiet; modulo
+    /// 2^32, for some of them wrap there.
+    pub fn add_up(&self, taken: u64) -> bool {
+        let known = [
+            taken,
+            self.handed_over,
+            self.coalesced,
+            self.refused,
+            self.dropped,
+        ];
+        let known = known.iter().fold(0u64, |sum, part| sum.wrapping_add(*part));
+        (self.raised ^ known) & u64::from(u32::MAX) == 0
+    }
 }
 
 /// The interrupt is allocated.
@@ -45,7 +61,7 @@ pub struct Counts {
     pub held: u64,
     /// Refused: wrong PASID, or refused by the sink.
     pub refused: u64,
-    /// Dropped, because the interrupt was freed; counted with its domain's past.
+    /// Dropped, because the interrupt was freed.
     pub dropped: u64,
 }
 
@@ -99,16 +115,20 @@ impl Record {
         self.refused.fetch_add(1, Ordering::Relaxed);
     }
 
+    pub(crate) fn count_dropped(&self) {
+        self.dropped.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// The counts of a closed one since [`Record::open`]; they start from zero
     /// again.
     pub(crate) fn take_counts(&self) -> Counts {
         Counts {
             raised: self.raised.swap(0, Ordering::Relaxed) / RAISE,
             coalesced: self.coalesced.swap(0, Ordering::Relaxed),
-            handed_over: self.handed_over.swap(0, Ordering::Relaxed),
+            handed_over: self.handed_over.swap(0, Ordering::Relaxed).into(),
             held: self.held.swap(0, Ordering::Relaxed).into(),
             refused: self.refused.swap(0, Ordering::Relaxed).into(),
-            dropped: 0,
+            dropped: self.dropped.swap(0, Ordering::Relaxed).into(),
         }
     }
 
@@ -117,10 +137,10 @@ impl Record {
         Counts {
             raised: self.raised.load(Ordering::Relaxed) / RAISE,
             coalesced: self.coalesced.load(Ordering::Relaxed),
-            handed_over: self.handed_over.load(Ordering::Relaxed),
+            handed_over: self.handed_over.load(Ordering::Relaxed).into(),
             held: self.held.load(Ordering::Relaxed).into(),
             refused: self.refused.load(Ordering::Relaxed).into(),
-            dropped: 0,
+            dropped: self.dropped.load(Ordering::Relaxed).into(),
         }
     }
 }

@@ -22,8 +22,11 @@ pub(super) struct Retiree {
     pub(super) virq: u32,
     /// A CPU's vector that it held.
     pub(super) target: Option<OldTarget>,
-    /// A remap entry that goes with it, still present or not.
+    /// The remap entry that leads, or led, to the target. Hardware must have let go
+    /// of its old value before anything is given back.
     pub(super) handle: Option<u16>,
+    /// The remap entry goes with it.
+    pub(super) freed: bool,
 }
 
 /// A CPU's vector that an interrupt was moved away from.

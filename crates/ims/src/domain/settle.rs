@@ -19,6 +19,9 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
     /// Gives back everything whose raisers have left and whose CPU is quiet;
     /// waits for nothing. Returns how much is still on its way.
     ///
+    /// Managed interrupts that could not restart with their CPU start now if they
+    /// can; only that waits for raisers, and only where the store's sync does.
+    ///
     /// A moved interrupt can be moved again once this has given back its old
     /// vector, and a freed index taken again.
     pub fn settle(&mut self) -> usize {
@@ -31,13 +34,19 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
         let mut leaving = core::mem::take(&mut self.retired.leaving);
         self.retired.away.advance(&self.grace, &mut leaving);
         leaving.retain(|retiree| {
-            let quiet = retiree.target.is_none_or(|old| self.is_quiet(&old));
+            // In this order: quiet is what was so after the last way there had gone.
+            let quiet =
+                self.has_let_go(retiree) && retiree.target.is_none_or(|old| self.is_quiet(&old));
             if quiet {
                 self.give_back(retiree);
             }
             !quiet
         });
         self.retired.leaving = leaving;
+        if !self.shut.is_empty() {
+            // One that fails is tried again by the next settling.
+            let _ = self.restart(false);
+        }
         self.retired.len()
     }
 
@@ -49,7 +58,7 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
 
     /// Sends a freed interrupt, or an old target, on its way.
     pub(super) fn retire(&mut self, retiree: Retiree) {
-        if retiree.handle.is_some() {
+        if retiree.freed && retiree.handle.is_some() {
             // The slot is cleared, but someone may have read it before.
             self.retired.cleared.push(retiree);
         } else {
@@ -83,6 +92,16 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
         false
     }
 
+    /// Whether hardware has let go of the old value of the remap entry; asks it
+    /// again if it had not.
+    fn has_let_go(&mut self, retiree: &Retiree) -> bool {
+        let (Some(handle), Some(unit)) = (retiree.handle, self.unit_of(retiree.virq)) else {
+            return true;
+        };
+        let handle = handle.into();
+        !unit.lingers(handle) || unit.invalidate(handle).is_ok()
+    }
+
     fn is_quiet(&self, old: &OldTarget) -> bool {
         self.space(old.space)
             .is_ok_and(|space| space.cpus.is_quiet(old.cpu, old.vector))
@@ -91,7 +110,8 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
     /// Messages that name the entry of a freed interrupt are faults from here on.
     fn clear_entry(&mut self, retiree: &Retiree) {
         if let (Some(handle), Some(unit)) = (retiree.handle, self.unit_of(retiree.virq)) {
-            // An invalidation that failed is tried again before the release.
+            // An invalidation that failed is tried again before anything is given
+            // back.
             let _ = unit.clear(handle.into());
         }
     }
@@ -104,13 +124,12 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
             // The vector is this retiree's own until here.
             let _ = space.matrix.free(old.cpu, old.vector, old.managed);
         }
-        if let (Some(handle), Some(unit)) = (retiree.handle, self.unit_of(retiree.virq)) {
-            let handle = handle.into();
-            if unit.release(handle).is_err() {
-                // Hardware would not let go of the old entry: one more try, then
-                // the handle stays out of use rather than going to another.
-                let _ = unit.invalidate(handle).and_then(|()| unit.release(handle));
-            }
+        if let (true, Some(handle)) = (retiree.freed, retiree.handle)
+            && let Some(unit) = self.unit_of(retiree.virq)
+        {
+            // One that cannot be released stays out of use rather than going to
+            // another.
+            let _ = unit.release(handle.into());
         }
         let Some(entry) = self.entries.get_mut(retiree.virq as usize) else {
             return;
@@ -118,6 +137,7 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
         entry.retiring = entry.retiring.saturating_sub(1);
         if entry.retiring == 0 && !entry.is(super::entry::LIVE) {
             self.drop_entry(retiree.virq);
+            self.released.push(Virq(retiree.virq));
         }
     }
 

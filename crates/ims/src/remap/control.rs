@@ -212,6 +212,12 @@ impl<M: EntryMemory, I: Invalidate> Control<M, I> {
         self.flush(handle)
     }
 
+    /// Whether an old value of the entry may still be in use: its last
+    /// invalidation failed.
+    pub fn lingers(&self, handle: u32) -> bool {
+        self.lingering.contains(handle)
+    }
+
     /// The entry of an allocated handle, as it stands in the table.
     ///
     /// # Errors
