@@ -269,3 +269,34 @@ fn an_unmapped_domain_delivers_to_cpus_and_follows_a_move() {
     wait("the handler", || count.load(Ordering::Relaxed) == 2);
     assert_eq!(host.cpu_reports(space)[1].taken, 1);
 }
+
+#[test]
+fn what_the_device_masks_itself_stays_masked_through_moves_and_hotplug() {
+    let host = Host::new();
+    let space = host.add_space(2, Form::Apic).unwrap();
+    let device = host.add_device(RequesterId(0x0100));
+    let store = Table::new(16, CookieUse::Opaque);
+    let domain = device
+        .add_unmapped_domain(Kind::Ims, 0, Addressing::X2apic, store)
+        .unwrap();
+    let raise = |irq: &Irq| host.fly(|flight| domain.port().raise(flight, 0, irq.index(), None));
+    for affinity in [
+        Affinity::Cpu(CpuId(0)),
+        Affinity::Managed(CpuSet::single(CpuId(0))),
+    ] {
+        let (count, handler) = counter();
+        let request = Request::new(space.id).affinity(affinity.clone());
+        let irq = domain.alloc(&request, handler).unwrap();
+        domain.port().mask(irq.index());
+        if matches!(affinity, Affinity::Managed(_)) {
+            host.cpu_offline(space.id, CpuId(0)).unwrap();
+            host.cpu_online(space.id, CpuId(0)).unwrap();
+        } else {
+            irq.set_affinity(&Affinity::Cpu(CpuId(1))).unwrap();
+        }
+        assert_eq!(raise(&irq), Raised::Held);
+        assert_eq!(count.load(Ordering::Relaxed), 0);
+        host.fly(|flight| domain.port().unmask(flight, irq.index()));
+        wait("the handler", || count.load(Ordering::Relaxed) == 1);
+    }
+}

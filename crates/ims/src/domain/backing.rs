@@ -19,6 +19,9 @@ pub(super) trait Backing: Send {
     fn program(&mut self, index: u32, message: Message);
     fn mask(&mut self, index: u32);
     fn unmask(&mut self, index: u32);
+    /// Keeps the slot from sending, whatever its mask says, until it is thawed.
+    fn freeze(&mut self, index: u32);
+    fn thaw(&mut self, index: u32);
     fn clear(&mut self, index: u32);
     /// Makes what was done effective and delivers what was kept; says how many
     /// kept raises were dropped. On an error what was done is given up.
@@ -69,6 +72,14 @@ impl<S: Store, K: MessageSink + Send> Backing for Backed<S, K> {
 
     fn unmask(&mut self, index: u32) {
         self.store.unmask(index, &mut self.effects);
+    }
+
+    fn freeze(&mut self, index: u32) {
+        self.store.freeze(index);
+    }
+
+    fn thaw(&mut self, index: u32) {
+        self.store.thaw(index, &mut self.effects);
     }
 
     fn clear(&mut self, index: u32) {

@@ -26,6 +26,15 @@ pub struct Location {
     pub handle: Option<u16>,
 }
 
+/// How often an interrupt has been started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Start {
+    /// Not yet: its slot is masked since it was prepared.
+    First,
+    /// Before: its slot is frozen since it was shut down.
+    Again,
+}
+
 /// What an activation came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activated {
@@ -44,10 +53,19 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
     /// when no vector is left, [`DomainError::Remap`] when the table is full,
     /// [`DomainError::Unreachable`], [`DomainError::Store`].
     pub fn activate(&mut self, token: Interrupt) -> Result<Activated, DomainError> {
-        let mut entry = self.entry(token)?;
+        let entry = self.entry(token)?;
         if entry.is(ACTIVE) || entry.is(SHUT) {
             return Err(DomainError::Active);
         }
+        self.activate_entry(token.virq, entry, Start::First)
+    }
+
+    fn activate_entry(
+        &mut self,
+        virq: u32,
+        mut entry: Entry,
+        start: Start,
+    ) -> Result<Activated, DomainError> {
         let held = entry;
         if entry.is(PLACED) && !self.space(entry.space)?.matrix.is_online(CpuId(entry.cpu)) {
             // The CPU it was given at allocation has gone since.
@@ -59,16 +77,15 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
         };
         let placement = match placement {
             Err(DomainError::Vector(MatrixError::InvalidMask)) if entry.is(MANAGED) => {
-                self.entry_mut(token.virq)?.set(SHUT, true);
-                self.shut.push(token.virq);
+                self.wait_for_a_cpu(virq, &entry)?;
                 return Ok(Activated::ShutDown);
             }
             other => other?,
         };
-        let started = match self.start(token.virq, &entry, placement) {
+        let started = match self.start(virq, &entry, placement, start) {
             // Handles of freed interrupts may be about to come back.
             Err(error) if error.is_exhaustion() && self.settle_for_more() => {
-                self.start(token.virq, &entry, placement)
+                self.start(virq, &entry, placement, start)
             }
             other => other,
         };
@@ -80,7 +97,8 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
             let matrix = &mut self.space_mut(held.space)?.matrix;
             matrix.free(CpuId(held.cpu), held.vector, false)?;
         }
-        let entry = self.entry_mut(token.virq)?;
+        let entry = self.entry_mut(virq)?;
+        entry.set(SHUT, false);
         entry.set(ACTIVE | PLACED, true);
         entry.set(RESERVED, false);
         entry.cpu = placement.cpu.0;
@@ -94,7 +112,7 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
     /// [`DomainError::Stale`], [`DomainError::Store`].
     pub fn mask(&mut self, token: Interrupt) -> Result<(), DomainError> {
         let entry = self.entry(token)?;
-        if entry.is(ACTIVE) {
+        if entry.is(ACTIVE) || entry.is(SHUT) {
             self.domain_mut(entry.domain)?.backing.mask(entry.index);
             self.commit(entry.domain)?;
         }
@@ -108,7 +126,7 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
     /// [`DomainError::Stale`], [`DomainError::Store`].
     pub fn unmask(&mut self, token: Interrupt) -> Result<(), DomainError> {
         let entry = self.entry(token)?;
-        if entry.is(ACTIVE) {
+        if entry.is(ACTIVE) || entry.is(SHUT) {
             self.domain_mut(entry.domain)?.backing.unmask(entry.index);
             self.commit(entry.domain)?;
         }
@@ -179,7 +197,13 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
     }
 
     /// Makes everything on the way from slot to CPU lead to `placement`.
-    fn start(&mut self, virq: u32, entry: &Entry, placement: Placement) -> Result<(), DomainError> {
+    fn start(
+        &mut self,
+        virq: u32,
+        entry: &Entry,
+        placement: Placement,
+        start: Start,
+    ) -> Result<(), DomainError> {
         let domain = self
             .domains
             .get(entry.domain)
@@ -213,8 +237,10 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
             .set(placement.cpu, placement.vector, Some(Virq(virq)));
         let backing = &mut self.domain_mut(entry.domain)?.backing;
         backing.program(entry.index, message);
-        if !entry.is(MASKED) {
-            backing.unmask(entry.index);
+        match start {
+            Start::First if entry.is(MASKED) => {}
+            Start::First => backing.unmask(entry.index),
+            Start::Again => backing.thaw(entry.index),
         }
         if let Err(error) = self.commit(entry.domain) {
             self.space_mut(entry.space)?
@@ -262,7 +288,7 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
     /// Shuts a managed interrupt down: its CPUs have gone. Raises are kept.
     pub(super) fn shut_down(&mut self, virq: u32) -> Result<(), DomainError> {
         let entry = *self.entry_mut(virq)?;
-        self.domain_mut(entry.domain)?.backing.mask(entry.index);
+        self.domain_mut(entry.domain)?.backing.freeze(entry.index);
         self.commit(entry.domain)?;
         let old = OldTarget {
             space: entry.space,
@@ -285,6 +311,22 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
         Ok(())
     }
 
+    /// Has an interrupt that was never started wait for a CPU of its affinity:
+    /// frozen, and otherwise masked as its owner wants it.
+    fn wait_for_a_cpu(&mut self, virq: u32, entry: &Entry) -> Result<(), DomainError> {
+        if !entry.is(SHUT) {
+            let backing = &mut self.domain_mut(entry.domain)?.backing;
+            backing.freeze(entry.index);
+            if !entry.is(MASKED) {
+                backing.unmask(entry.index);
+            }
+            self.commit(entry.domain)?;
+            self.entry_mut(virq)?.set(SHUT, true);
+        }
+        self.shut.push(virq);
+        Ok(())
+    }
+
     /// Restarts the managed interrupts that have a CPU online again. One that finds
     /// no vector, because its own old one is not quiet yet, waits for the settling
     /// of that. Unless it may `wait` for raisers, those that have not settled since
@@ -304,14 +346,9 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
         let mut failed = Ok(());
         for virq in ready {
             let entry = *self.entry_mut(virq)?;
-            self.entry_mut(virq)?.set(SHUT, false);
-            match self.activate(Interrupt {
-                virq,
-                generation: entry.generation,
-            }) {
+            match self.activate_entry(virq, entry, Start::Again) {
                 Ok(_) => restarted += 1,
                 Err(error) => {
-                    self.entry_mut(virq)?.set(SHUT, true);
                     self.shut.push(virq);
                     if !error.is_exhaustion() {
                         failed = Err(error);

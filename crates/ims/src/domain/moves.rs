@@ -2,7 +2,7 @@
 //! Moving an interrupt to another CPU.
 
 use super::affinity::{Affinity, Resolved};
-use super::entry::{ACTIVE, Entry, Interrupt, MANAGED, MASKED, PLACED};
+use super::entry::{ACTIVE, Entry, Interrupt, MANAGED, PLACED};
 use super::error::DomainError;
 use super::hierarchy::{Hierarchy, Path};
 use super::lifecycle::target;
@@ -29,8 +29,9 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
     /// Changes which CPUs an interrupt may go to, and moves it if it must.
     ///
     /// In a remapped domain a move is one write of one entry. In an unmapped one
-    /// the slot is masked, rewritten after the raisers that may have read it have
-    /// left (this waits for them), unmasked, and what came meanwhile replayed.
+    /// the slot is frozen, rewritten after the raisers that may have read it have
+    /// left (this waits for them), thawed, and what came meanwhile replayed; its
+    /// mask stays as its owner has it.
     ///
     /// # Errors
     /// [`DomainError::Managed`], [`DomainError::Moving`] while the last move is
@@ -180,14 +181,12 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
         }
         let message = self.unmapped_message(path, reach, placement.vector)?;
         // One commit for all of it: either the slot moves, or it is as before. A
-        // store whose mask is only recorded here waits in its own sync.
-        self.domain_mut(entry.domain)?.backing.mask(entry.index);
+        // store that only records here waits in its own sync.
+        self.domain_mut(entry.domain)?.backing.freeze(entry.index);
         self.grace.wait();
         let backing = &mut self.domain_mut(entry.domain)?.backing;
         backing.program(entry.index, message);
-        if !entry.is(MASKED) {
-            backing.unmask(entry.index);
-        }
+        backing.thaw(entry.index);
         self.commit(entry.domain)?;
         Ok(())
     }

@@ -96,6 +96,11 @@ impl<S: Store, K: MessageSink> Bench<S, K> {
         self.replay();
     }
 
+    pub(super) fn thaw(&mut self) {
+        self.store.thaw(0, &mut self.effects);
+        self.replay();
+    }
+
     pub(super) fn mask(&mut self) {
         self.store.mask(0);
         self.store.sync(&self.grace, &mut self.effects).unwrap();

@@ -100,3 +100,28 @@ fn loom_a_rewritten_slot_sends_the_old_message_or_the_new_and_nothing_between() 
         );
     });
 }
+
+#[test]
+fn loom_an_unmask_that_meets_a_rewrite_lets_nothing_torn_out_and_loses_nothing() {
+    loom::model(|| {
+        let target = descriptor();
+        let mut bench = Bench::new(table(), Poster(Arc::clone(&target)), 0x31);
+        let mut own = bench.raiser();
+        raise(&bench.port, &mut own);
+        let (port, mut raiser) = (bench.port.clone(), bench.raiser());
+        bench.start(thread::spawn(move || port.unmask(&raiser.enter(), 0)));
+        bench.store.freeze(0);
+        bench.grace.wait();
+        let early = harvest(&target).eq([0x31]);
+        bench.store.program(0, message(0x42));
+        bench.thaw();
+        bench.finish();
+        // Sent before the freeze, or with the new message; once.
+        assert_ne!(
+            early,
+            harvest(&target).eq([0x42]),
+            "delivered once, old or new"
+        );
+        assert!(!bench.port.is_pending(0));
+    });
+}

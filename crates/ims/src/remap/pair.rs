@@ -82,9 +82,9 @@ impl EntryMemory for PairTable {
         let halves = Halves::from_bits(entry);
         let (low, high) = (halves.low(), halves.high());
         if low & PRESENT_LOW == 0 {
-            // Readers of the old entry may still want its upper half. Relaxed:
-            // who sees this entry looks at nothing else.
-            pair.low.store(low, Ordering::Relaxed);
+            // Readers of the old entry may still want its upper half. Release:
+            // what the writer did before is seen with it.
+            pair.low.store(low, Ordering::Release);
             return Ok(());
         }
         if entry & POSTED != 0 {

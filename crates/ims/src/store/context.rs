@@ -17,7 +17,7 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::layout::MASK;
+use super::layout::{FROZEN, MASK};
 use super::slot::{SlotWords, unowned};
 use super::{Contents, Cookie, CookieUse, Effects, SlotRef, Slots, Store, StoreError};
 use crate::grace::Grace;
@@ -172,7 +172,7 @@ impl<C: ContextCommands> ContextMemory<C> {
                     slot.prepare(contents.control);
                 }
                 slot.program(contents.message);
-                if contents.control & MASK == 0 && slot.unmask() {
+                if contents.sends() && slot.unmask() {
                     effects.replay.push(index);
                 }
             }
@@ -245,6 +245,14 @@ impl<C: ContextCommands> Store for ContextMemory<C> {
 
     fn unmask(&mut self, index: u32, _effects: &mut Effects) {
         self.change(index, |contents| contents.control &= !MASK);
+    }
+
+    fn freeze(&mut self, index: u32) {
+        self.change(index, |contents| contents.control |= FROZEN);
+    }
+
+    fn thaw(&mut self, index: u32, _effects: &mut Effects) {
+        self.change(index, |contents| contents.control &= !FROZEN);
     }
 
     fn clear(&mut self, index: u32, _effects: &mut Effects) {

@@ -134,6 +134,15 @@ impl Store for Engines {
         note(index, kept, &mut effects.replay, &mut effects.merged);
     }
 
+    fn freeze(&mut self, index: u32) {
+        self.each_copy(index).for_each(|slot| slot.freeze());
+    }
+
+    fn thaw(&mut self, index: u32, effects: &mut Effects) {
+        let kept = self.each_copy(index).filter(SlotRef::thaw).count();
+        note(index, kept, &mut effects.replay, &mut effects.merged);
+    }
+
     fn clear(&mut self, index: u32, effects: &mut Effects) {
         let kept = self.each_copy(index).filter(SlotRef::clear).count();
         note(index, kept, &mut effects.dropped, &mut effects.merged);

@@ -92,6 +92,13 @@ pub trait Store: Send + 'static {
     /// Unmasks the slot; if a raise was kept, notes it in `effects`.
     fn unmask(&mut self, index: u32, effects: &mut Effects);
 
+    /// Keeps the slot from sending, whatever its mask says, for a rewrite.
+    fn freeze(&mut self, index: u32);
+
+    /// Ends a rewrite; if a raise was kept and the slot sends, notes it in
+    /// `effects`.
+    fn thaw(&mut self, index: u32, effects: &mut Effects);
+
     /// Takes the slot from its owner; notes a raise that was kept as dropped.
     fn clear(&mut self, index: u32, effects: &mut Effects);
 

@@ -8,7 +8,7 @@
 //! that finds the slot unmasked reads an address that belongs to it.
 
 use super::cookie::Pasid;
-use super::layout::{IGNORE, MASK, PASID_ENABLE, PASID_SHIFT, PENDING};
+use super::layout::{FROZEN, IGNORE, MASK, PASID_ENABLE, PASID_SHIFT, PENDING};
 use crate::message::Message;
 use crate::sync::{AtomicU64, Ordering};
 
@@ -52,7 +52,7 @@ impl Contents {
 
     /// Whether the slot sends when it is raised.
     pub fn sends(&self) -> bool {
-        self.control & (MASK | IGNORE) == 0
+        self.control & (MASK | IGNORE | FROZEN) == 0
     }
 
     /// Whether `submitter` may name this slot: always, unless the slot has a
@@ -106,7 +106,7 @@ impl<'a> SlotRef<'a> {
     /// `control` that say who may name it.
     pub fn prepare(&self, control: u32) {
         self.word.store(
-            high(control & !(PENDING | IGNORE) | MASK),
+            high(control & !(PENDING | IGNORE | FROZEN) | MASK),
             Ordering::Relaxed,
         );
         self.address.store(0, Ordering::Relaxed);
@@ -138,10 +138,40 @@ impl<'a> SlotRef<'a> {
     /// deliver now: the pending bit is cleared with the mask.
     #[must_use = "a pending interrupt that is not delivered is lost"]
     pub fn unmask(&self) -> bool {
-        // Release: the message is visible to whoever sees the slot unmasked.
-        // Acquire: so is the data of the raise that was kept.
-        let was = self.word.fetch_and(!high(MASK | PENDING), Ordering::AcqRel);
-        was & high(PENDING) != 0
+        self.release(MASK)
+    }
+
+    /// Keeps the slot from sending, whatever its mask says, so that it can be
+    /// rewritten once the raisers that may have read it have left. Masking and
+    /// unmasking go on as before, but take effect only when it is thawed.
+    pub fn freeze(&self) {
+        self.word.fetch_or(high(FROZEN), Ordering::Relaxed);
+    }
+
+    /// Ends a rewrite; says whether a raise was kept, as [`SlotRef::unmask`] does.
+    #[must_use = "a pending interrupt that is not delivered is lost"]
+    pub fn thaw(&self) -> bool {
+        self.release(FROZEN)
+    }
+
+    /// Clears one of the bits that keep the slot from sending. If it was the last,
+    /// takes out a raise that was kept.
+    fn release(&self, bit: u32) -> bool {
+        let mut word = self.word.load(Ordering::Relaxed);
+        loop {
+            let left = word & !high(bit);
+            let sends = Contents::from_words(0, left).sends();
+            let new = if sends { left & !high(PENDING) } else { left };
+            // Release: the message is visible to whoever sees the slot send.
+            // Acquire: so is the data of the raise that was kept.
+            match self
+                .word
+                .compare_exchange_weak(word, new, Ordering::AcqRel, Ordering::Relaxed)
+            {
+                Ok(_) => return sends && word & high(PENDING) != 0,
+                Err(now) => word = now,
+            }
+        }
     }
 
     /// Keeps a raise pending, unless the slot sends by now.
@@ -155,7 +185,7 @@ impl<'a> SlotRef<'a> {
             if contents.control & IGNORE != 0 {
                 return Hold::Unowned;
             }
-            if contents.control & MASK == 0 {
+            if contents.sends() {
                 let address = self.address.load(Ordering::Relaxed);
                 return Hold::Send(Contents::from_words(address, word).message);
             }
@@ -293,6 +323,25 @@ mod tests {
         assert_eq!(slot.load().message, MESSAGE);
         slot.scrub();
         assert_eq!(slot.load().message, Message::default());
+    }
+
+    #[test]
+    fn a_frozen_slot_sends_when_it_is_thawed_and_unmasked_and_not_before() {
+        let words = unowned();
+        let slot = SlotRef::from(&words);
+        slot.prepare(0);
+        slot.program(MESSAGE);
+        slot.freeze();
+        assert_eq!(slot.hold(), Hold::Kept);
+        assert!(!slot.unmask(), "still frozen");
+        assert_eq!(slot.hold(), Hold::Met);
+        slot.mask();
+        assert!(!slot.thaw(), "still masked");
+        assert!(slot.unmask());
+        slot.freeze();
+        assert_eq!(slot.hold(), Hold::Kept);
+        assert!(slot.thaw());
+        assert_eq!(slot.hold(), Hold::Send(MESSAGE));
     }
 
     #[test]

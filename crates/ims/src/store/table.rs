@@ -216,6 +216,18 @@ impl<M: SlotMemory> Store for Table<M> {
         }
     }
 
+    fn freeze(&mut self, index: u32) {
+        if let Some(slot) = self.memory.slot(index) {
+            slot.freeze();
+        }
+    }
+
+    fn thaw(&mut self, index: u32, effects: &mut Effects) {
+        if self.memory.slot(index).is_some_and(|slot| slot.thaw()) {
+            effects.replay.push(index);
+        }
+    }
+
     fn clear(&mut self, index: u32, effects: &mut Effects) {
         if self.memory.slot(index).is_some_and(|slot| slot.clear()) {
             effects.dropped.push(index);

@@ -88,6 +88,14 @@ impl Store for Shared {
     fn unmask(&mut self, index: u32, effects: &mut crate::store::Effects) {
         self.0.lock().unwrap().unmask(index, effects);
     }
+
+    fn freeze(&mut self, index: u32) {
+        self.0.lock().unwrap().freeze(index);
+    }
+
+    fn thaw(&mut self, index: u32, effects: &mut crate::store::Effects) {
+        self.0.lock().unwrap().thaw(index, effects);
+    }
     fn clear(&mut self, index: u32, effects: &mut crate::store::Effects) {
         self.0.lock().unwrap().clear(index, effects);
     }
