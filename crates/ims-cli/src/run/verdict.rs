@@ -46,7 +46,7 @@ pub(super) fn verdict<S: Store>(world: &World<S>, worked: &Worked) -> Result<Rep
     report.seconds = worked.time.as_secs_f64();
     verdict.add_up();
     report.interrupts = verdict.interrupts();
-    report.operations = verdict.operations();
+    report.operations = verdict.operations(worked.before);
     verdict.hold_faults_against_what_was_sent(&mut report);
     verdict.hold_cpus_against_interrupts();
     report.latency_ns = verdict.latency()?;
@@ -97,6 +97,23 @@ pub(super) fn rows<S: Store>(world: &World<S>) -> Vec<InterruptRow> {
     world.lanes().filter_map(row).collect()
 }
 
+/// The two sides that should be equal.
+fn sum(counts: &IrqCounts) -> String {
+    let Counts {
+        raised,
+        handed_over,
+        coalesced,
+        held,
+        refused,
+        dropped,
+    } = counts.raiser;
+    let taken = counts.taken;
+    format!(
+        "{raised} raised = {taken} taken + {handed_over} handed over + {coalesced} coalesced + \
+         {refused} refused + {dropped} dropped ({held} were held)"
+    )
+}
+
 fn function_of<'a, S: Store>(world: &'a World<S>, lane: &Lane) -> Option<&'a Function<S>> {
     let adi = world.adis.iter().find(|adi| adi.number == lane.parts.adi)?;
     world.functions.get(adi.function)
@@ -133,7 +150,10 @@ impl<S: Store> Verdict<'_, S> {
         }
         self.total.taken += self.world.host.past_taken();
         if !self.total.add_up() {
-            wrong.push(format!("all together: {:?} does not add up", self.total));
+            wrong.push(format!(
+                "all together: {} does not add up",
+                sum(&self.total)
+            ));
         }
         self.fail(wrong);
     }
@@ -212,7 +232,7 @@ impl<S: Store> Verdict<'_, S> {
         done
     }
 
-    fn operations(&mut self) -> Operations {
+    fn operations(&mut self, early: u64) -> Operations {
         let done = self.done();
         let wrong = u64::try_from(done.wrong.len()).unwrap_or(u64::MAX);
         self.fail(done.wrong);
@@ -220,7 +240,8 @@ impl<S: Store> Verdict<'_, S> {
             completed: done.completed,
             verified: done.verified,
             wrong,
-            refused: done.pushed_back,
+            tried_again: done.pushed_back,
+            early,
             by_kind: done
                 .by_kind
                 .iter()

@@ -18,8 +18,10 @@ const LAST: Duration = Duration::from_secs(5);
 /// What is known when all is quiet.
 pub(super) struct Worked {
     pub(super) disturbed: Disturbed,
-    /// How long the drivers worked.
+    /// How long all drivers worked.
     pub(super) time: Duration,
+    /// Operations completed while they were being started.
+    pub(super) before: u64,
 }
 
 /// Has the world work for as long as its scenario says. `progress` hears of the
@@ -32,11 +34,13 @@ pub(super) fn work<S: Store>(
     let pumping = thread::Builder::new()
         .name("pump".into())
         .spawn(move || pump.run())?;
-    let start = Instant::now();
-    let length = Duration::from_secs_f64(world.scenario.seconds);
     for (lane, _) in world.lanes() {
         lane.start();
     }
+    // What was done before everybody worked counts, but its time does not.
+    let before: u64 = world.lanes().map(|(lane, _)| lane.done().completed).sum();
+    let start = Instant::now();
+    let length = Duration::from_secs_f64(world.scenario.seconds);
     let told = || progress(start.elapsed().as_secs_f64() / length.as_secs_f64());
     let disturbed = Disturber::new(world).run(start + length, told)?;
     wait(|| world.lanes().all(|(lane, _)| lane.was_called()));
@@ -59,7 +63,11 @@ pub(super) fn work<S: Store>(
         .host
         .quiesce(QUIET)
         .map_err(host("waiting for the end"))?;
-    Ok(Worked { disturbed, time })
+    Ok(Worked {
+        disturbed,
+        time,
+        before,
+    })
 }
 
 /// Waits for something that should come, but not for ever.

@@ -38,14 +38,15 @@ impl Report {
         let done = &self.operations;
         writeln!(
             f,
-            "Operations   {} in {:.1} s ({}/s), {} moved or read; {} verified, {} wrong, {} refused",
+            "Operations   {} in {:.1} s ({}/s), {} moved or read; {} verified, {} wrong, \
+             {} tried again (queue full)",
             count(done.completed),
             self.seconds,
             rate(self.operations_per_second),
             bytes(done.bytes),
             count(done.verified),
             count(done.wrong),
-            count(done.refused),
+            count(done.tried_again),
         )?;
         if !done.by_kind.is_empty() {
             let kinds = done.by_kind.iter();

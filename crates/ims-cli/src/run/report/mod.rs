@@ -82,7 +82,10 @@ pub(crate) struct Operations {
     pub(crate) verified: u64,
     /// Verified ones whose result was not what it must be.
     pub(crate) wrong: u64,
-    pub(crate) refused: u64,
+    /// Submissions that found their queue full and were tried again.
+    pub(crate) tried_again: u64,
+    /// Completed before everybody worked, and so not in the rates.
+    pub(crate) early: u64,
     pub(crate) by_kind: BTreeMap<String, u64>,
     pub(crate) bytes: u64,
 }
@@ -192,7 +195,7 @@ impl Report {
         } = self.interrupts;
         (self.lost, self.astray, self.misdirected) = (lost, astray, misdirected);
         let a_second = |count: u64| {
-            let rate = count as f64 / self.seconds;
+            let rate = count.saturating_sub(self.operations.early) as f64 / self.seconds;
             if rate.is_finite() { rate } else { 0.0 }
         };
         self.operations_per_second = a_second(self.operations.completed);

@@ -263,7 +263,7 @@ fn json_has_every_key_and_says_what_must_be_zero_twice() {
     );
     assert_eq!(
         keys(&json["operations"]),
-        "by_kind bytes completed refused verified wrong"
+        "by_kind bytes completed early tried_again verified wrong"
     );
     assert_eq!(keys(&json["latency_ns"]), "count max p50 p99 p999");
     assert_eq!(keys(&json["hostile"]), "by_kind refused sent");
