@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The program `ims`.
+#![forbid(unsafe_code)]
 
 mod bench;
 mod run;
