@@ -372,13 +372,12 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
         let Some(&entry) = self.entries.get(virq as usize) else {
             return;
         };
-        if entry.is(MANAGED)
-            && let super::affinity::Resolved::Set(set) = self.affinities.get(entry.affinity)
-            && let Some(space) = self.spaces.get_mut(usize::from(entry.space.0))
-        {
-            let _ = space.matrix.remove_managed(set);
+        if entry.is(MANAGED) {
+            self.set_aside.push((entry.space, entry.affinity));
+            self.remove_set_aside();
+        } else {
+            self.affinities.remove(entry.affinity);
         }
-        self.affinities.remove(entry.affinity);
         if let Some(domain) = self.domains.get_mut(entry.domain) {
             domain.past += domain.backing.take_counts(entry.index);
             domain.backing.release(entry.index);
@@ -389,6 +388,27 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
             entry.flags = 0;
         }
         self.virqs.give_back(virq);
+    }
+
+    /// Gives back the vectors that were set aside for managed interrupts that are
+    /// gone. Where another one uses them, because its own old vector there is not
+    /// quiet yet, this waits for the settling of that.
+    pub(super) fn remove_set_aside(&mut self) {
+        let mut left = core::mem::take(&mut self.set_aside);
+        left.retain(|&(space, affinity)| {
+            let Some(space) = self.spaces.get_mut(usize::from(space.0)) else {
+                return false;
+            };
+            let removed = match self.affinities.get(affinity) {
+                super::affinity::Resolved::Set(set) => space.matrix.remove_managed(set).is_ok(),
+                _ => true,
+            };
+            if removed {
+                self.affinities.remove(affinity);
+            }
+            !removed
+        });
+        self.set_aside = left;
     }
 
     fn give_back_index(&mut self, key: DomainKey, index: u32) {

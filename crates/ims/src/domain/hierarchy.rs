@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use slotmap::{SlotMap, new_key_type};
 
-use super::affinity::AffinityTable;
+use super::affinity::{AffinityId, AffinityTable};
 use super::backing::{Backed, Backing};
 use super::chunks::Chunks;
 use super::entry::{Entry, Interrupt, LIVE};
@@ -144,6 +144,9 @@ pub struct Hierarchy<M = PairTable, I = NoInvalidate> {
     pub(super) released: Vec<Virq>,
     /// Managed interrupts that wait for a CPU.
     pub(super) shut: Vec<u32>,
+    /// CPUs on which a vector is still set aside for a managed interrupt that is
+    /// gone.
+    pub(super) set_aside: Vec<(SpaceId, AffinityId)>,
 }
 
 impl<M, I> core::fmt::Debug for Hierarchy<M, I> {
@@ -182,6 +185,7 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
             retired: Retired::default(),
             released: Vec::new(),
             shut: Vec::new(),
+            set_aside: Vec::new(),
         }
     }
 

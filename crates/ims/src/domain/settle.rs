@@ -43,6 +43,9 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
             !quiet
         });
         self.retired.leaving = leaving;
+        if !self.set_aside.is_empty() {
+            self.remove_set_aside();
+        }
         if !self.shut.is_empty() {
             // One that fails is tried again by the next settling.
             let _ = self.restart(false);

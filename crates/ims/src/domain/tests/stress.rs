@@ -177,9 +177,16 @@ fn run(organisation: Organisation, remapped: bool, guest: bool) {
             moved: 0,
         };
         let end = Instant::now() + Duration::from_millis(120);
-        // At least so many, however slow the machine; and no longer than that.
+        // At least so many, and until something was taken, however slow the machine.
         let mut steps = 0;
-        while steps < 200 || Instant::now() < end {
+        let some_taken = || {
+            let taken = handlers.taken.iter();
+            taken
+                .map(|count| count.load(Ordering::Relaxed))
+                .sum::<u64>()
+                > 0
+        };
+        while steps < 200 || Instant::now() < end || !some_taken() {
             control.step();
             steps += 1;
         }
