@@ -5,6 +5,7 @@ use crate::command::{answer, cargo};
 use crate::failure::Failure;
 use crate::step::{Outcome, Step, run_all};
 use crate::test::{self, succeed};
+use crate::threats;
 use crate::tree;
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -54,6 +55,9 @@ pub(crate) fn run() -> bool {
             one_version_each(&answer(&mut cargo(arguments))?)
         }),
         Step::check("license line in every source", |_| license_lines()),
+        Step::check("tests that SECURITY.md names", |_| {
+            threats::named_tests_exist()
+        }),
     ];
     steps.extend(test::steps(&test::Options::real()));
     run_all(&steps)

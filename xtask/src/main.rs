@@ -14,6 +14,7 @@ mod progress;
 mod step;
 mod tally;
 mod test;
+mod threats;
 mod tree;
 mod weaken;
 

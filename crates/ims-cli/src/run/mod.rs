@@ -29,6 +29,7 @@ mod world;
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use ims::store::context::ContextMemory;
 use ims::store::engines::{Engines, Spread};
@@ -94,6 +95,11 @@ fn carry_out(scenario: Scenario, interrupts: Option<&Path>) -> Result<Report, Ru
     }
 }
 
+/// What a progress bar counts in.
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 fn with<S: Store>(
     scenario: Scenario,
     interrupts: Option<&Path>,
@@ -102,8 +108,9 @@ fn with<S: Store>(
     let composing = Progress::new("composing interfaces", u64::from(scenario.adis));
     let mut world = World::compose(scenario, store, |adis| composing.at(adis.into()))?;
     drop(composing);
-    let working = Progress::new("working", 1000);
-    let worked = work::work(&mut world, |part| working.at((part * 1000.0) as u64))?;
+    let length = Duration::from_secs_f64(world.scenario.seconds);
+    let working = Progress::new("working", milliseconds(length));
+    let worked = work::work(&mut world, |worked| working.at(milliseconds(worked)))?;
     drop(working);
     let report = verdict::verdict(&world, &worked)?;
     if let Some(path) = interrupts {

@@ -26,7 +26,7 @@ impl Random {
     /// A number below `bound`, which is not 0.
     pub(super) fn below(&mut self, bound: u32) -> u32 {
         let bound = u64::from(bound.max(1));
-        u32::try_from((self.next() >> 32) * bound >> 32).unwrap_or(0)
+        u32::try_from(((self.next() >> 32) * bound) >> 32).unwrap_or(0)
     }
 }
 

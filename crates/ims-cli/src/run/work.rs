@@ -24,11 +24,11 @@ pub(super) struct Worked {
     pub(super) before: u64,
 }
 
-/// Has the world work for as long as its scenario says. `progress` hears of the
-/// part that is done, from 0 to 1.
+/// Has the world work for as long as its scenario says. `progress` hears how long
+/// it has worked.
 pub(super) fn work<S: Store>(
     world: &mut World<S>,
-    progress: impl Fn(f64),
+    progress: impl Fn(Duration),
 ) -> Result<Worked, RunError> {
     let pump = Arc::clone(&world.pump);
     let pumping = thread::Builder::new()
@@ -41,7 +41,7 @@ pub(super) fn work<S: Store>(
     let before: u64 = world.lanes().map(|(lane, _)| lane.done().completed).sum();
     let start = Instant::now();
     let length = Duration::from_secs_f64(world.scenario.seconds);
-    let told = || progress(start.elapsed().as_secs_f64() / length.as_secs_f64());
+    let told = || progress(start.elapsed());
     let disturbed = Disturber::new(world).run(start + length, told)?;
     wait(|| world.lanes().all(|(lane, _)| lane.was_called()));
     for (lane, _) in world.lanes() {
