@@ -39,7 +39,7 @@ fn run(progress: &Progress) -> Result<(), Failure> {
 fn check(rows: &[Row]) -> Result<(), Failure> {
     for wanted in NEIGHBOURS {
         let measured = rows.iter().any(|row| {
-            row.value > 0.0
+            row.value.is_some_and(|value| value > 0.0)
                 && row.neighbour.as_ref().is_some_and(|neighbour| {
                     neighbour.name.contains(wanted) && neighbour.value > 0.0
                 })
