@@ -6,7 +6,8 @@
 //! doubling of the table is four segments, so at most a quarter of it is unused.
 
 use alloc::boxed::Box;
-use once_cell::race::OnceBox;
+
+use crate::sync::Once;
 
 /// Elements in the first segment. Few in a model, which makes them all anew for
 /// every interleaving.
@@ -21,9 +22,9 @@ const SEGMENTS: usize = 1 + 4 * (32 - FIRST_BITS as usize);
 /// # Concurrency
 /// [`Segments::get`] may run on any thread at any time, also while
 /// [`Segments::grow`] runs on another; it sees an index as absent or as present
-/// for good. Two growers are harmless but waste work.
+/// for good. Two growers are harmless, but one waits or works in vain.
 pub struct Segments<T> {
-    segments: [OnceBox<Box<[T]>>; SEGMENTS],
+    segments: [Once<Box<[T]>>; SEGMENTS],
 }
 
 impl<T> Default for Segments<T> {
@@ -64,7 +65,7 @@ impl<T> Segments<T> {
     /// An empty table; it takes no memory until it grows.
     pub fn new() -> Self {
         Self {
-            segments: [const { OnceBox::new() }; SEGMENTS],
+            segments: [const { Once::new() }; SEGMENTS],
         }
     }
 
@@ -98,7 +99,7 @@ impl<T> Segments<T> {
                 let last = first + size as u64 - 1;
                 let last = u32::try_from(last).unwrap_or(u32::MAX);
                 let first = u32::try_from(first).unwrap_or(u32::MAX);
-                Box::new((first..=last).map(&mut make).collect())
+                (first..=last).map(&mut make).collect()
             });
             first += size as u64;
         }
@@ -117,7 +118,7 @@ impl<T> Segments<T> {
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.segments
             .iter()
-            .map_while(OnceBox::get)
+            .map_while(Once::get)
             .flat_map(|segment| segment.iter())
     }
 }

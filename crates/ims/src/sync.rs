@@ -14,6 +14,34 @@ pub use loom::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Orderi
 #[repr(align(128))]
 pub struct Padded<T>(pub T);
 
+/// A value that is set once and stays: what a reader finds, it finds in place.
+///
+/// The standard library's holds the value itself, which saves the data path a
+/// dependent load each time it looks a segment up.
+#[cfg(feature = "std")]
+pub(crate) use std::sync::OnceLock as Once;
+
+/// A value that is set once and stays. Two that set it at a time both make it, and
+/// one is kept.
+#[cfg(not(feature = "std"))]
+pub(crate) struct Once<T>(once_cell::race::OnceBox<T>);
+
+#[cfg(not(feature = "std"))]
+impl<T> Once<T> {
+    pub(crate) const fn new() -> Self {
+        Self(once_cell::race::OnceBox::new())
+    }
+
+    #[inline]
+    pub(crate) fn get(&self) -> Option<&T> {
+        self.0.get()
+    }
+
+    pub(crate) fn get_or_init(&self, make: impl FnOnce() -> T) -> &T {
+        self.0.get_or_init(|| alloc::boxed::Box::new(make()))
+    }
+}
+
 /// What a waiting control half does between two looks.
 ///
 /// A few looks spin; after that a hosted build gives the CPU to somebody else,

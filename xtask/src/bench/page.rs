@@ -53,14 +53,15 @@ pub(crate) fn over_budget(benches: &[Bench]) -> Vec<String> {
 }
 
 fn table(rows: &[Row]) -> String {
-    let mut table = "| what | value | unit | neighbour | its value | ratio | budget | met |\n\
-                     |---|---:|---|---|---:|---:|---|---|\n"
-        .to_owned();
+    let mut table =
+        "| what | value | unit | neighbour | its value | ratio | budget | met | note |\n\
+                     |---|---:|---|---|---:|---:|---|---|---|\n"
+            .to_owned();
     for row in rows {
         let neighbour = row.neighbour.as_ref();
         let cells = [
             row.name.clone(),
-            number(row.value),
+            row.value.map(number).unwrap_or_default(),
             row.unit.clone(),
             neighbour
                 .map(|neighbour| neighbour.name.clone())
@@ -73,6 +74,7 @@ fn table(rows: &[Row]) -> String {
             row.met
                 .map(|met| if met { "yes" } else { "**no**" }.to_owned())
                 .unwrap_or_default(),
+            row.note.clone().unwrap_or_default(),
         ];
         let cells = cells.map(|cell| cell.replace('|', "\\|").replace('\n', " "));
         let _ = writeln!(table, "| {} |", cells.join(" | "));
@@ -109,7 +111,8 @@ mod tests {
         {"name":"raise | post","value":7.834,"unit":"ns",
          "neighbour":{"name":"irqfd write","value":912.44},"ratio":116.5,"budget":25,"met":true},
         {"name":"churn","value":1234.56,"unit":"ns","budget":"≤ 500 ns","met":false},
-        {"name":"plain","value":0.01234,"unit":"s","budget":null,"met":null}
+        {"name":"plain","value":0.01234,"unit":"s","budget":null,"met":null},
+        {"name":"call","value":null,"unit":"ns","note":"skipped: no /dev/kvm"}
     ]}"#;
 
     fn benches() -> Vec<Bench> {
@@ -126,9 +129,10 @@ mod tests {
         assert_eq!(
             lines,
             [
-                r"| raise \| post | 7.83 | ns | irqfd write | 912.4 | 116.5 | 25.00 | yes |",
-                "| churn | 1235 | ns |  |  |  | ≤ 500 ns | **no** |",
-                "| plain | 0.0123 | s |  |  |  |  |  |",
+                r"| raise \| post | 7.83 | ns | irqfd write | 912.4 | 116.5 | 25.00 | yes |  |",
+                "| churn | 1235 | ns |  |  |  | ≤ 500 ns | **no** |  |",
+                "| plain | 0.0123 | s |  |  |  |  |  |  |",
+                r"| call |  | ns |  |  |  |  |  | skipped: no /dev/kvm |",
             ]
         );
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a benchmark answers: `{"rows": [{"name", "value", "unit", "neighbour",
-//! "ratio", "budget", "met"}, …]}`.
+//! "ratio", "budget", "met", "note"}, …]}`.
 
 use crate::failure::Failure;
 use serde::Deserialize;
@@ -10,7 +10,8 @@ use serde_json::Value;
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(crate) struct Row {
     pub(crate) name: String,
-    pub(crate) value: f64,
+    /// None if it could not be measured; `note` says why.
+    pub(crate) value: Option<f64>,
     pub(crate) unit: String,
     /// What it is compared with, measured in the same run.
     #[serde(default)]
@@ -23,6 +24,9 @@ pub(crate) struct Row {
     /// Whether the budget was kept; none if there is none.
     #[serde(default)]
     pub(crate) met: Option<bool>,
+    /// What a reader must know beside the value.
+    #[serde(default)]
+    pub(crate) note: Option<String>,
 }
 
 /// A neighbour's value, in the unit of the row it stands in.
@@ -66,11 +70,25 @@ mod tests {
         )
         .unwrap();
         assert_eq!(rows.len(), 1);
-        assert_eq!((rows[0].value, rows[0].neighbour.is_none()), (1.0, true));
+        assert_eq!(
+            (rows[0].value, rows[0].neighbour.is_none()),
+            (Some(1.0), true)
+        );
         assert_eq!(
             (rows[0].met, rows[0].ratio, &rows[0].budget),
             (None, None, &None)
         );
+    }
+
+    #[test]
+    fn a_row_that_was_skipped_has_no_value_and_says_why() {
+        let rows = read(
+            "x",
+            r#"{"rows":[{"name":"a","value":null,"unit":"ns","note":"skipped: no /dev/kvm"}]}"#,
+        )
+        .unwrap();
+        assert_eq!(rows[0].value, None);
+        assert_eq!(rows[0].note.as_deref(), Some("skipped: no /dev/kvm"));
     }
 
     #[test]

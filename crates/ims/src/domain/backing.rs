@@ -49,6 +49,29 @@ impl<S: Store, K: MessageSink> Backed<S, K> {
     }
 }
 
+impl<S: Store, K: MessageSink> Backed<S, K> {
+    /// Counts what was merged and dropped, and delivers what was kept; says how
+    /// many were dropped.
+    #[cold]
+    fn apply_effects(&mut self, raiser: &mut Raiser) -> u32 {
+        for index in self.effects.merged.drain(..) {
+            self.port.merged(index);
+        }
+        let mut dropped = 0;
+        for index in self.effects.dropped.drain(..) {
+            self.port.dropped(index);
+            dropped += 1;
+        }
+        if !self.effects.replay.is_empty() {
+            let flight = raiser.enter();
+            for index in self.effects.replay.drain(..) {
+                self.port.replay(&flight, index);
+            }
+        }
+        dropped
+    }
+}
+
 impl<S: Store, K: MessageSink + Send> Backing for Backed<S, K> {
     fn prepare(&mut self, index: u32, cookie: Cookie) -> Result<(), StoreError> {
         self.store.prepare(index, cookie)
@@ -91,21 +114,16 @@ impl<S: Store, K: MessageSink + Send> Backing for Backed<S, K> {
             self.store.revert();
             return Err(error);
         }
-        for index in self.effects.merged.drain(..) {
-            self.port.merged(index);
+        let Effects {
+            replay,
+            merged,
+            dropped,
+        } = &self.effects;
+        // Nearly always, and draining what is empty is not free.
+        if replay.is_empty() && merged.is_empty() && dropped.is_empty() {
+            return Ok(0);
         }
-        let mut dropped = 0;
-        for index in self.effects.dropped.drain(..) {
-            self.port.dropped(index);
-            dropped += 1;
-        }
-        if !self.effects.replay.is_empty() {
-            let flight = raiser.enter();
-            for index in self.effects.replay.drain(..) {
-                self.port.replay(&flight, index);
-            }
-        }
-        Ok(dropped)
+        Ok(self.apply_effects(raiser))
     }
 
     fn release(&mut self, index: u32) {

@@ -36,8 +36,7 @@ impl IndexPool {
 
     /// Takes the lowest free number.
     pub fn take(&mut self) -> Option<u32> {
-        if let Some(number) = self.free.first() {
-            self.free.remove(number);
+        if let Some(number) = self.free.pop_first() {
             return Some(number);
         }
         let number = self.mark;

@@ -114,8 +114,7 @@ impl<M: EntryMemory, I: Invalidate> Control<M, I> {
     /// # Errors
     /// [`TableError::Full`] if every entry of the table is handed out.
     pub fn allocate(&mut self) -> Result<u32, ControlError> {
-        if let Some(handle) = self.free.first() {
-            self.free.remove(handle);
+        if let Some(handle) = self.free.pop_first() {
             return Ok(handle);
         }
         let (handle, limit) = (self.fresh, self.modes().entries());

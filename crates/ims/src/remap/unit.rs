@@ -291,7 +291,7 @@ fn passed<'a>(message: Message) -> Result<Route<'a>, Blocked> {
 }
 
 impl<M: EntryMemory, C: CpuSink, D: Descriptors> MessageSink for Unit<M, C, D> {
-    #[inline]
+    #[inline(always)]
     fn send(&self, requester: RequesterId, message: Message) -> Answer {
         match self.route(requester, message) {
             Ok(Route::Descriptor {

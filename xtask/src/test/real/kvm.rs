@@ -40,12 +40,11 @@ fn check(rows: &[Row]) -> Result<(), Failure> {
     for wanted in NEIGHBOURS {
         // A row of its own, or what another row is compared with.
         let measured = rows.iter().any(|row| {
-            let own = row.name == wanted && row.value.is_some_and(|value| value > 0.0);
             let beside = row
                 .neighbour
                 .as_ref()
                 .is_some_and(|other| other.name.contains(wanted) && other.value > 0.0);
-            own || beside
+            row.value.is_some_and(|value| value > 0.0) && (row.name == wanted || beside)
         });
         if !measured {
             return Err(Failure::Form {

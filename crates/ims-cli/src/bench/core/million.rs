@@ -34,7 +34,11 @@ pub(super) fn rows(effort: Effort, smaller: &[Size]) -> Outcome<Vec<Row>> {
     let mut rows = vec![
         Row::figure("raise, random of 1000000", raise)
             .beside(Some((reads::NAME, read)))
-            .at_most(200.0),
+            .at_most(200.0)
+            .note(format!(
+                "{:.1} neighbours: a slot names its remap entry, so two reads follow each other",
+                raise.median / read.median
+            )),
         bytes::row(COUNT, host.bytes),
         Row::new(
             "allocate + activate, mean from none to 1000000",
