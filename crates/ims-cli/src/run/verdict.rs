@@ -5,21 +5,21 @@
 use std::sync::atomic::Ordering;
 
 use ims::domain::Counts;
-use ims::remap::FaultReason;
 use ims::store::Store;
 use ims_host::IrqCounts;
 
 use super::disturb::Disturbed;
 use super::error::RunError;
-use super::function::Function;
 use super::lane::{Done, Lane};
-use super::report::{
-    Cpu, Disturbances, Hostile, HostileKind, InterruptRow, Interrupts, Latency, Operations, Report,
-    Vm,
-};
+use super::report::{Cpu, Disturbances, Interrupts, Latency, Operations, Report, Vm};
 use super::vm::histogram;
 use super::work::Worked;
 use super::world::World;
+
+mod faults;
+mod rows;
+
+pub(super) use rows::rows;
 
 /// Failures of one kind that are named; the rest is counted.
 const NAMED: usize = 10;
@@ -66,37 +66,6 @@ pub(super) fn verdict<S: Store>(world: &World<S>, worked: &Worked) -> Result<Rep
     Ok(report.concluded())
 }
 
-/// What happened to each interrupt that is allocated now.
-pub(super) fn rows<S: Store>(world: &World<S>) -> Vec<InterruptRow> {
-    let row = |(lane, irq): &(std::sync::Arc<Lane>, ims_host::Irq)| {
-        let location = irq.location().ok()?;
-        let function = function_of(world, lane)?;
-        let (cpu, cpu_vector) = location.target?;
-        let IrqCounts { raiser, taken } = function.domain.counts(irq);
-        let requester = function.requester.0;
-        let (bus, device) = (requester >> 8, requester >> 3 & 0x1f);
-        Some(InterruptRow {
-            virq: irq.virq().0,
-            function: format!("{bus:02x}:{device:02x}.{}", requester & 7),
-            index: location.index,
-            handle: location.handle?.into(),
-            adi: lane.parts.adi,
-            queue: lane.parts.queue,
-            vector_of_queue: lane.parts.vector,
-            vm: lane.parts.vm.number,
-            cpu: cpu.0,
-            cpu_vector,
-            raised: raiser.raised,
-            taken,
-            coalesced: raiser.coalesced,
-            held: raiser.held,
-            refused: raiser.refused,
-            dropped: raiser.dropped,
-        })
-    };
-    world.lanes().filter_map(row).collect()
-}
-
 /// The two sides that should be equal.
 fn sum(counts: &IrqCounts) -> String {
     let Counts {
@@ -112,11 +81,6 @@ fn sum(counts: &IrqCounts) -> String {
         "{raised} raised = {taken} taken + {handed_over} handed over + {coalesced} coalesced + \
          {refused} refused + {dropped} dropped ({held} were held)"
     )
-}
-
-fn function_of<'a, S: Store>(world: &'a World<S>, lane: &Lane) -> Option<&'a Function<S>> {
-    let adi = world.adis.iter().find(|adi| adi.number == lane.parts.adi)?;
-    world.functions.get(adi.function)
 }
 
 impl<S: Store> Verdict<'_, S> {
@@ -249,96 +213,6 @@ impl<S: Store> Verdict<'_, S> {
                 .collect(),
             bytes: done.bytes,
         }
-    }
-
-    /// Every fault must have been asked for, every hostile message have led to one.
-    fn hold_faults_against_what_was_sent(&mut self, report: &mut Report) {
-        let hostile = &self.disturbed.hostile;
-        for reason in FaultReason::ALL {
-            let units = self
-                .world
-                .functions
-                .iter()
-                .map(|function| function.unit.data().faults());
-            let counted: u64 = units.map(|faults| faults.counts().of(reason)).sum();
-            let sent = hostile.faults.get(&reason).copied().unwrap_or(0);
-            if counted > 0 {
-                report.faults.insert(reason.to_string(), counted);
-            }
-            if counted != sent {
-                self.failures.push(format!(
-                    "{counted} faults \"{reason}\", but {sent} were provoked"
-                ));
-            }
-        }
-        let overflowed: u64 = self
-            .world
-            .functions
-            .iter()
-            .map(|function| function.unit.data().faults().counts().overflowed)
-            .sum();
-        report.faults_recorded = hostile.recorded;
-        report.faults_overflowed = overflowed > 0;
-        let provoked: u64 = hostile.faults.values().sum();
-        if hostile.recorded + overflowed != provoked {
-            let recorded = hostile.recorded;
-            self.failures
-                .push(format!("{recorded} faults recorded of {provoked} provoked"));
-        }
-        let reports: u64 = self
-            .world
-            .functions
-            .iter()
-            .map(|function| function.errors.reports.load(Ordering::Relaxed))
-            .sum();
-        if reports != hostile.device_reports {
-            let provoked = hostile.device_reports;
-            self.failures.push(format!(
-                "devices reported {reports} errors, {provoked} were provoked"
-            ));
-        }
-        // The device raised all but those that were raised past it.
-        let device: u64 = self
-            .world
-            .functions
-            .iter()
-            .map(|function| function.statistics().interrupts)
-            .sum();
-        let raised = self.total.raiser.raised;
-        if device + hostile.wrong_pasid_raises != raised {
-            let past = hostile.wrong_pasid_raises;
-            self.failures.push(format!(
-                "{raised} raised, {device} by the device, {past} past it"
-            ));
-        }
-        if self.total.raiser.refused != hostile.wrong_pasid_raises {
-            let (refused, sent) = (self.total.raiser.refused, hostile.wrong_pasid_raises);
-            self.failures
-                .push(format!("{refused} raises refused, {sent} should have been"));
-        }
-        let kinds = hostile.attempts.iter().map(|(kind, attempts)| {
-            let kind = (*kind).to_string();
-            (
-                kind,
-                HostileKind {
-                    sent: attempts.sent,
-                    refused: attempts.refused,
-                },
-            )
-        });
-        report.hostile = Hostile {
-            sent: hostile
-                .attempts
-                .values()
-                .map(|attempts| attempts.sent)
-                .sum(),
-            refused: hostile
-                .attempts
-                .values()
-                .map(|attempts| attempts.refused)
-                .sum(),
-            by_kind: kinds.collect(),
-        };
     }
 
     /// What CPUs say they took must be what interrupts say was taken.

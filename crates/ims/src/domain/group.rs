@@ -3,8 +3,13 @@
 
 use alloc::vec::Vec;
 
-use super::entry::Interrupt;
+use super::allocate::Request;
+use super::device::DomainId;
+use super::entry::{GROUPED, Interrupt};
+use super::error::{DomainError, stale};
+use super::hierarchy::{DomainKey, Hierarchy};
 use super::index::IndexPool;
+use crate::remap::{EntryMemory, Invalidate};
 
 /// Names a group of a domain. The first group of a domain has number 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -93,6 +98,113 @@ impl Groups {
     pub(super) fn forget(&mut self, interrupt: Interrupt) {
         for (_, members) in &mut self.groups {
             members.retain(|member| *member != interrupt);
+        }
+    }
+}
+
+impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
+    /// Allocates several interrupts, all or none, as a group.
+    ///
+    /// # Errors
+    /// As for [`Hierarchy::alloc`]; [`DomainError::EmptyGroup`].
+    pub fn alloc_group(
+        &mut self,
+        domain: DomainId,
+        requests: &[Request],
+    ) -> Result<GroupId, DomainError> {
+        if requests.is_empty() {
+            return Err(DomainError::EmptyGroup);
+        }
+        self.settle_if_due();
+        let mut members = Vec::with_capacity(requests.len());
+        let mut outcome = Ok(());
+        for request in requests {
+            let mut one = self.alloc_recorded(domain.0, request);
+            if one.as_ref().is_err_and(DomainError::is_exhaustion) && self.settle_for_more() {
+                one = self.alloc_recorded(domain.0, request);
+            }
+            match one {
+                Ok(token) => members.push(token),
+                Err(error) => {
+                    outcome = Err(error);
+                    break;
+                }
+            }
+        }
+        let outcome = match outcome {
+            Ok(()) => self.commit(domain.0).map(|_| ()),
+            Err(error) => {
+                // What was recorded but is not wanted must not become effective
+                // with the next commit.
+                for &token in &members {
+                    self.clear_unused(domain.0, token);
+                }
+                let _ = self.commit(domain.0);
+                Err(error)
+            }
+        };
+        if let Err(error) = outcome {
+            for token in members.into_iter().rev() {
+                self.undo_alloc(token);
+            }
+            return Err(error);
+        }
+        for token in &members {
+            self.entry_mut(token.virq)?.set(GROUPED, true);
+        }
+        let groups = &mut self.domain_mut(domain.0)?.groups;
+        groups
+            .add(members)
+            .ok_or(DomainError::NoIndex { limit: u32::MAX })
+    }
+
+    /// The members of a group.
+    ///
+    /// # Errors
+    /// [`DomainError::Stale`].
+    pub fn group(
+        &self,
+        domain: DomainId,
+        group: GroupId,
+    ) -> Result<impl Iterator<Item = Interrupt> + '_, DomainError> {
+        let members = self
+            .domains
+            .get(domain.0)
+            .and_then(|domain| domain.groups.get(group));
+        Ok(members.ok_or(stale("group"))?.iter().copied())
+    }
+
+    /// Frees all members of a group, and the group. Says how many were kept
+    /// pending, which is dropped.
+    ///
+    /// # Errors
+    /// [`DomainError::Stale`]; [`DomainError::Store`] if a slot could not be
+    /// cleared: the members left stay allocated, in the same group.
+    pub fn free_group(&mut self, domain: DomainId, group: GroupId) -> Result<u32, DomainError> {
+        let groups = &mut self.domain_mut(domain.0)?.groups;
+        let members = groups.take_members(group).ok_or(stale("group"))?;
+        let mut dropped = 0;
+        for (at, &token) in members.iter().enumerate() {
+            // Nobody need look for it in the group.
+            self.entry_mut(token.virq)?.set(GROUPED, false);
+            match self.free(token) {
+                Ok(freed) => dropped += u32::from(freed.dropped),
+                Err(error) => {
+                    self.entry_mut(token.virq)?.set(GROUPED, true);
+                    let left = members.get(at..).unwrap_or_default();
+                    self.domain_mut(domain.0)?.groups.put_back(group, left);
+                    return Err(error);
+                }
+            }
+        }
+        self.domain_mut(domain.0)?.groups.remove(group);
+        Ok(dropped)
+    }
+
+    /// Clears the slot of an interrupt whose group failed.
+    fn clear_unused(&mut self, key: DomainKey, token: Interrupt) {
+        if let (Ok(entry), Ok(domain)) = (self.entry(token), self.domains.get_mut(key).ok_or(())) {
+            domain.backing.clear(entry.index);
         }
     }
 }

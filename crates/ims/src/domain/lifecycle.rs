@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! From allocated to active and back: activate, mask, unmask, shut down, restart.
-
-use alloc::vec::Vec;
+//! From allocated to active: activate, mask, unmask.
 
 use super::affinity::Resolved;
+use super::device::Path;
 use super::entry::{ACTIVE, Entry, Interrupt, MANAGED, MASKED, PLACED, RESERVED, SHUT};
 use super::error::DomainError;
-use super::hierarchy::{Hierarchy, Path};
-use super::retire::{OldTarget, Retiree};
+use super::hierarchy::Hierarchy;
 use super::space::{Reach, SpaceId, Virq};
 use crate::message::{Compatibility, DeliveryMode, Message, Remappable, Trigger};
 use crate::remap::{EntryMemory, Invalidate, Source, Target};
@@ -28,7 +26,7 @@ pub struct Location {
 
 /// How often an interrupt has been started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Start {
+pub(super) enum Start {
     /// Not yet: its slot is masked since it was prepared.
     First,
     /// Before: its slot is frozen since it was shut down.
@@ -60,7 +58,7 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
         self.activate_entry(token.virq, entry, Start::First)
     }
 
-    fn activate_entry(
+    pub(super) fn activate_entry(
         &mut self,
         virq: u32,
         mut entry: Entry,
@@ -283,95 +281,6 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
             vector,
         };
         Ok(message.encode(addressing)?)
-    }
-
-    /// Shuts a managed interrupt down: its CPUs have gone. Raises are kept.
-    pub(super) fn shut_down(&mut self, virq: u32) -> Result<(), DomainError> {
-        let entry = *self.entry_mut(virq)?;
-        self.domain_mut(entry.domain)?.backing.freeze(entry.index);
-        self.commit(entry.domain)?;
-        let old = OldTarget {
-            space: entry.space,
-            cpu: CpuId(entry.cpu),
-            vector: entry.vector,
-            managed: true,
-        };
-        let here = self.entry_mut(virq)?;
-        here.set(ACTIVE | PLACED, false);
-        here.set(SHUT, true);
-        here.retiring = here.retiring.saturating_add(1);
-        let handle = entry.is(ACTIVE).then_some(entry.handle);
-        self.shut.push(virq);
-        self.retire(Retiree {
-            virq,
-            target: Some(old),
-            handle,
-            freed: true,
-        });
-        Ok(())
-    }
-
-    /// Has an interrupt that was never started wait for a CPU of its affinity:
-    /// frozen, and otherwise masked as its owner wants it.
-    fn wait_for_a_cpu(&mut self, virq: u32, entry: &Entry) -> Result<(), DomainError> {
-        if !entry.is(SHUT) {
-            let backing = &mut self.domain_mut(entry.domain)?.backing;
-            backing.freeze(entry.index);
-            if !entry.is(MASKED) {
-                backing.unmask(entry.index);
-            }
-            self.commit(entry.domain)?;
-            self.entry_mut(virq)?.set(SHUT, true);
-        }
-        self.shut.push(virq);
-        Ok(())
-    }
-
-    /// Restarts the managed interrupts that have a CPU online again. One that finds
-    /// no vector, because its own old one is not quiet yet, waits for the settling
-    /// of that. Unless it may `wait` for raisers, those that have not settled since
-    /// they were shut down are left alone.
-    pub(super) fn restart(&mut self, wait: bool) -> Result<u32, DomainError> {
-        let shut = core::mem::take(&mut self.shut);
-        let (ready, waiting) = shut
-            .into_iter()
-            .partition(|&virq| self.can_restart(virq, wait));
-        self.shut = waiting;
-        let ready: Vec<u32> = ready;
-        if wait && !ready.is_empty() {
-            // Their slots are written anew: nobody may still be reading them.
-            self.grace.wait();
-        }
-        let mut restarted = 0;
-        let mut failed = Ok(());
-        for virq in ready {
-            let entry = *self.entry_mut(virq)?;
-            match self.activate_entry(virq, entry, Start::Again) {
-                Ok(_) => restarted += 1,
-                Err(error) => {
-                    self.shut.push(virq);
-                    if !error.is_exhaustion() {
-                        failed = Err(error);
-                    }
-                }
-            }
-        }
-        failed.map(|()| restarted)
-    }
-
-    /// Whether a CPU of an interrupt that is shut down is online.
-    fn can_restart(&self, virq: u32, wait: bool) -> bool {
-        let entry = self.entries.get(virq as usize);
-        let Some(entry) = entry.filter(|entry| wait || entry.retiring == 0) else {
-            return false;
-        };
-        let Ok(space) = self.space(entry.space) else {
-            return false;
-        };
-        match self.affinities.get(entry.affinity) {
-            Resolved::Set(set) => set.intersects(space.matrix.online_cpus()),
-            Resolved::Any | Resolved::Cpu(_) => false,
-        }
     }
 }
 

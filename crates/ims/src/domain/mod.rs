@@ -19,8 +19,10 @@ mod affinity;
 mod allocate;
 mod backing;
 mod chunks;
+mod device;
 mod entry;
 mod error;
+mod free;
 mod group;
 mod hierarchy;
 mod hotplug;
@@ -33,18 +35,19 @@ mod port_tests;
 mod record;
 mod retire;
 mod settle;
+mod shutdown;
 mod space;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
 pub use affinity::Affinity;
-pub use allocate::{Freed, Request};
+pub use allocate::Request;
+pub use device::{DeviceId, DomainConfig, DomainId, Kind, MSIX_VECTORS, Path, Removed};
 pub use entry::Interrupt;
 pub use error::DomainError;
+pub use free::Freed;
 pub use group::GroupId;
-pub use hierarchy::{
-    DeviceId, DomainConfig, DomainId, Hierarchy, Kind, MSIX_VECTORS, Path, Removed, UnitId,
-};
+pub use hierarchy::{Hierarchy, UnitId};
 pub use hotplug::Evacuated;
 pub use index::IndexPool;
 pub use lifecycle::{Activated, Location};

@@ -2,9 +2,10 @@
 //! Moving an interrupt to another CPU.
 
 use super::affinity::{Affinity, Resolved};
+use super::device::Path;
 use super::entry::{ACTIVE, Entry, Interrupt, MANAGED, PLACED};
 use super::error::DomainError;
-use super::hierarchy::{Hierarchy, Path};
+use super::hierarchy::Hierarchy;
 use super::lifecycle::target;
 use super::retire::{OldTarget, Retiree};
 use super::space::Virq;

@@ -3,7 +3,8 @@
 
 use alloc::vec::Vec;
 
-use super::hierarchy::{Hierarchy, Path};
+use super::device::Path;
+use super::hierarchy::Hierarchy;
 use super::retire::{OldTarget, Retiree};
 use super::space::Virq;
 use crate::remap::{EntryMemory, Invalidate};
