@@ -5,7 +5,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::index::IndexPool;
-use crate::vector::{CpuId, CpuSet};
+use crate::vector::{self, CpuId, CpuSet};
 
 /// Which CPUs of its space an interrupt may go to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -27,11 +27,15 @@ pub enum Affinity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct AffinityId(u32);
 
-/// What an [`AffinityId`] stands for.
-pub(super) enum Resolved<'a> {
-    Any,
-    Cpu(CpuId),
-    Set(&'a CpuSet),
+impl Affinity {
+    /// The CPUs it names, managed or not.
+    pub(super) fn cpus(&self) -> vector::Affinity<'_> {
+        match self {
+            Self::Any => vector::Affinity::Any,
+            Self::Cpu(cpu) => vector::Affinity::Cpu(*cpu),
+            Self::Cpus(set) | Self::Managed(set) => vector::Affinity::Set(set),
+        }
+    }
 }
 
 const ANY: u32 = u32::MAX;
@@ -113,16 +117,16 @@ impl AffinityTable {
     }
 
     /// The CPUs that `id` stands for.
-    pub(super) fn get(&self, AffinityId(id): AffinityId) -> Resolved<'_> {
+    pub(super) fn get(&self, AffinityId(id): AffinityId) -> vector::Affinity<'_> {
         if id == ANY {
-            return Resolved::Any;
+            return vector::Affinity::Any;
         }
         if id & SINGLE != 0 {
-            return Resolved::Cpu(CpuId(id & !SINGLE));
+            return vector::Affinity::Cpu(CpuId(id & !SINGLE));
         }
         match self.sets.get(id as usize) {
-            Some(Some((set, _))) => Resolved::Set(set),
-            _ => Resolved::Any,
+            Some(Some((set, _))) => vector::Affinity::Set(set),
+            _ => vector::Affinity::Any,
         }
     }
 }

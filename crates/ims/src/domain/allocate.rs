@@ -149,7 +149,7 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
     /// Sets a vector aside, takes one, or reserves one, as the affinity says.
     fn hold_vector(&mut self, entry: &mut Entry, affinity: &Affinity) -> Result<(), DomainError> {
         let matrix = &mut self.space_mut(entry.space)?.matrix;
-        let wanted = match affinity {
+        match affinity {
             Affinity::Any => {
                 let _ = matrix.reserve();
                 entry.set(RESERVED, true);
@@ -160,10 +160,9 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
                 entry.set(MANAGED, true);
                 return Ok(());
             }
-            Affinity::Cpu(cpu) => vector::Affinity::Cpu(*cpu),
-            Affinity::Cpus(set) => vector::Affinity::Set(set),
-        };
-        let placement = vector::activate(matrix, wanted, None, false)?;
+            Affinity::Cpu(_) | Affinity::Cpus(_) => {}
+        }
+        let placement = vector::activate(matrix, affinity.cpus(), None, false)?;
         entry.cpu = placement.cpu.0;
         entry.vector = placement.vector;
         entry.set(PLACED, true);

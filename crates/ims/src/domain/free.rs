@@ -2,13 +2,12 @@
 //! Freeing interrupts, and forgetting those that have nothing left.
 
 use super::DomainKey;
-use super::affinity::Resolved;
 use super::entry::{ACTIVE, Entry, GROUPED, Interrupt, MANAGED, PLACED, RESERVED, SHUT};
 use super::error::DomainError;
 use super::hierarchy::Hierarchy;
 use super::retire::{OldTarget, Retiree};
 use crate::remap::{EntryMemory, Invalidate};
-use crate::vector::CpuId;
+use crate::vector::{self, CpuId};
 
 /// What a free has done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,7 +106,7 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
                 return false;
             };
             let removed = match self.affinities.get(affinity) {
-                Resolved::Set(set) => space.matrix.remove_managed(set).is_ok(),
+                vector::Affinity::Set(set) => space.matrix.remove_managed(set).is_ok(),
                 _ => true,
             };
             if removed {

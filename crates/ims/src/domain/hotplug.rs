@@ -3,13 +3,12 @@
 
 use alloc::vec::Vec;
 
-use super::affinity::Resolved;
 use super::entry::{LIVE, MANAGED};
 use super::error::DomainError;
 use super::hierarchy::Hierarchy;
 use super::space::SpaceId;
 use crate::remap::{EntryMemory, Invalidate};
-use crate::vector::CpuId;
+use crate::vector::{self, CpuId};
 
 /// What became of the interrupts of a CPU that went offline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -93,7 +92,7 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
         let entry = *self.entry_mut(virq)?;
         let online = self.space(entry.space)?.matrix.online_cpus();
         Ok(match self.affinities.get(entry.affinity) {
-            Resolved::Set(set) if entry.is(MANAGED) => !set.intersects(online),
+            vector::Affinity::Set(set) if entry.is(MANAGED) => !set.intersects(online),
             _ => false,
         })
     }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! From allocated to active: activate, mask, unmask.
 
-use super::affinity::Resolved;
 use super::device::Path;
 use super::entry::{ACTIVE, Entry, Interrupt, MANAGED, MASKED, PLACED, RESERVED, SHUT};
 use super::error::DomainError;
@@ -160,22 +159,24 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
                 affinity_broken: false,
             });
         }
+        self.find_vector(entry, entry.is(RESERVED))
+    }
+
+    /// Takes a vector within the interrupt's affinity: one set aside if it is
+    /// managed, else a free one, against its reservation if it has one.
+    pub(super) fn find_vector(
+        &mut self,
+        entry: &Entry,
+        reserved: bool,
+    ) -> Result<Placement, DomainError> {
         let affinity = self.affinities.get(entry.affinity);
-        let Some(space) = self.spaces.get_mut(usize::from(entry.space.0)) else {
-            return Err(super::error::stale("vector space"));
-        };
-        let matrix = &mut space.matrix;
+        let space = self.spaces.get_mut(usize::from(entry.space.0));
+        let matrix = &mut space.ok_or(super::error::stale("vector space"))?.matrix;
         Ok(match affinity {
-            Resolved::Set(set) if entry.is(MANAGED) => vector::activate_managed(matrix, set)?,
-            Resolved::Any => {
-                vector::activate(matrix, vector::Affinity::Any, None, entry.is(RESERVED))?
+            vector::Affinity::Set(set) if entry.is(MANAGED) => {
+                vector::activate_managed(matrix, set)?
             }
-            Resolved::Cpu(cpu) => {
-                vector::activate(matrix, vector::Affinity::Cpu(cpu), None, entry.is(RESERVED))?
-            }
-            Resolved::Set(set) => {
-                vector::activate(matrix, vector::Affinity::Set(set), None, entry.is(RESERVED))?
-            }
+            affinity => vector::activate(matrix, affinity, None, reserved)?,
         })
     }
 

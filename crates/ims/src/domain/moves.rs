@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Moving an interrupt to another CPU.
 
-use super::affinity::{Affinity, Resolved};
+use super::affinity::Affinity;
 use super::device::Path;
 use super::entry::{ACTIVE, Entry, Interrupt, MANAGED, PLACED};
 use super::error::DomainError;
@@ -62,22 +62,13 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
     ) -> Result<Moved, DomainError> {
         let here = CpuId(entry.cpu);
         let online = self.space(entry.space)?.matrix.is_online(here);
-        let allowed = match affinity {
-            Affinity::Any => true,
-            Affinity::Cpu(cpu) => *cpu == here,
-            Affinity::Cpus(set) | Affinity::Managed(set) => set.contains(here),
-        };
+        let allowed = affinity.cpus().contains(here);
         if !entry.is(PLACED) || (online && allowed) {
             return Ok(Moved::Stayed);
         }
         self.check_settled(virq)?;
-        let wanted = match affinity {
-            Affinity::Any => vector::Affinity::Any,
-            Affinity::Cpu(cpu) => vector::Affinity::Cpu(*cpu),
-            Affinity::Cpus(set) | Affinity::Managed(set) => vector::Affinity::Set(set),
-        };
         let matrix = &mut self.space_mut(entry.space)?.matrix;
-        let placement = vector::activate(matrix, wanted, None, false)?;
+        let placement = vector::activate(matrix, affinity.cpus(), None, false)?;
         if placement.cpu == here && online {
             // Nothing better was left.
             let _ = matrix.free(placement.cpu, placement.vector, false);
@@ -91,21 +82,7 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
     pub(super) fn evacuate(&mut self, virq: u32) -> Result<(), DomainError> {
         let entry = *self.entry_mut(virq)?;
         self.check_settled(virq)?;
-        let affinity = self.affinities.get(entry.affinity);
-        let Some(space) = self.spaces.get_mut(usize::from(entry.space.0)) else {
-            return Err(super::error::stale("vector space"));
-        };
-        let matrix = &mut space.matrix;
-        let placement = match affinity {
-            Resolved::Set(set) if entry.is(MANAGED) => vector::activate_managed(matrix, set)?,
-            Resolved::Any => vector::activate(matrix, vector::Affinity::Any, None, false)?,
-            Resolved::Cpu(cpu) => {
-                vector::activate(matrix, vector::Affinity::Cpu(cpu), None, false)?
-            }
-            Resolved::Set(set) => {
-                vector::activate(matrix, vector::Affinity::Set(set), None, false)?
-            }
-        };
+        let placement = self.find_vector(&entry, false)?;
         self.move_to(virq, &entry, placement).map(|_| ())
     }
 

@@ -4,14 +4,13 @@
 
 use alloc::vec::Vec;
 
-use super::affinity::Resolved;
 use super::entry::{ACTIVE, Entry, MASKED, PLACED, SHUT};
 use super::error::DomainError;
 use super::hierarchy::Hierarchy;
 use super::lifecycle::Start;
 use super::retire::{OldTarget, Retiree};
 use crate::remap::{EntryMemory, Invalidate};
-use crate::vector::CpuId;
+use crate::vector::{self, CpuId};
 
 impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
     /// Shuts a managed interrupt down: its CPUs have gone. Raises are kept.
@@ -98,8 +97,8 @@ impl<M: EntryMemory, I: Invalidate> Hierarchy<M, I> {
             return false;
         };
         match self.affinities.get(entry.affinity) {
-            Resolved::Set(set) => set.intersects(space.matrix.online_cpus()),
-            Resolved::Any | Resolved::Cpu(_) => false,
+            vector::Affinity::Set(set) => set.intersects(space.matrix.online_cpus()),
+            vector::Affinity::Any | vector::Affinity::Cpu(_) => false,
         }
     }
 }
