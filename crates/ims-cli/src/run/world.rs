@@ -31,6 +31,8 @@ pub(super) struct World<S: Store> {
     pub(super) vms: Vec<Arc<Vm>>,
     pub(super) pump: Arc<Pump>,
     pub(super) division: Division,
+    /// Where in each VM's memory a hostile submitter has its completion record.
+    pub(super) scratch: u64,
     pub(super) notes: Vec<String>,
     pub(super) host: Host,
     /// Interrupts allocated since the run began.
@@ -133,6 +135,7 @@ impl<S: Store> World<S> {
             vms,
             pump: Arc::default(),
             division,
+            scratch: division.scratch(plan.lanes_per_vm),
             notes: plan.notes,
             host: on,
             allocated_in_all: 0,
@@ -224,11 +227,6 @@ impl<S: Store> World<S> {
             pump: Arc::clone(&self.pump),
             seed: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ unique,
         })
-    }
-
-    /// Lanes of one VM, as its memory is divided.
-    pub(super) fn lanes_per_vm(&self) -> u32 {
-        Plan::new(&self.scenario).lanes_per_vm
     }
 
     /// Every lane with its interrupt.
