@@ -120,6 +120,14 @@ fn pattern(seed: u64, into: &mut [u8]) {
     }
 }
 
+/// Fills `into` with the eight bytes of `seed`, over and over.
+fn repeat(seed: u64, into: &mut [u8]) {
+    let fill = seed.to_le_bytes();
+    for (to, from) in into.iter_mut().zip(fill.iter().cycle()) {
+        *to = *from;
+    }
+}
+
 impl Operation {
     /// Writes the inputs of a random operation into memory and makes its
     /// descriptor, which names interrupt `handle`.
@@ -142,14 +150,8 @@ impl Operation {
         let differs_at = (compares && different).then(|| random.below(size));
 
         scratch.resize(size as usize, 0);
-        let fill = seed.to_le_bytes();
         match kind {
-            Kind::ComparePattern => {
-                scratch
-                    .iter_mut()
-                    .zip(fill.iter().cycle())
-                    .for_each(|(to, from)| *to = *from);
-            }
+            Kind::ComparePattern => repeat(seed, scratch),
             _ => pattern(seed, scratch),
         }
         if kind == Kind::Compare {
@@ -215,24 +217,21 @@ impl Operation {
                 self.size, record.status
             ));
         }
-        let mut expected = vec![0; self.size as usize];
+        // One half for what should be there, the other for what is.
+        let size = self.size as usize;
+        scratch.resize(2 * size, 0);
+        let (expected, found) = scratch.split_at_mut(size);
         match self.kind {
             Kind::NoOp => return Ok(()),
             Kind::Compare | Kind::ComparePattern => return self.check_compare(record),
-            Kind::Fill => {
-                let fill = self.seed.to_le_bytes();
-                expected
-                    .iter_mut()
-                    .zip(fill.iter().cycle())
-                    .for_each(|(to, from)| *to = *from);
-            }
+            Kind::Fill => repeat(self.seed, expected),
             Kind::Move | Kind::Dualcast | Kind::Crc | Kind::CopyCrc => {
-                pattern(self.seed, &mut expected);
+                pattern(self.seed, expected);
             }
         }
         if matches!(self.kind, Kind::Crc | Kind::CopyCrc) {
             // A CRC of zero seed: the device inverts before and after.
-            let crc = u64::from(crc32c::crc32c(&expected));
+            let crc = u64::from(crc32c::crc32c(expected));
             if record.value.get() & 0xffff_ffff != crc {
                 return Err(format!(
                     "{name}: {:#x} instead of {crc:#x}",
@@ -241,10 +240,10 @@ impl Operation {
             }
         }
         if self.kind != Kind::Crc {
-            same(name, &expected, buffers.destination, memory, scratch)?;
+            same(name, expected, buffers.destination, memory, found)?;
         }
         if self.kind == Kind::Dualcast {
-            same(name, &expected, buffers.second, memory, scratch)?;
+            same(name, expected, buffers.second, memory, found)?;
         }
         Ok(())
     }
@@ -275,13 +274,12 @@ fn same(
     expected: &[u8],
     address: u64,
     memory: &GuestMemoryMmap<()>,
-    scratch: &mut Vec<u8>,
+    found: &mut [u8],
 ) -> Result<(), String> {
-    scratch.resize(expected.len(), 0);
     memory
-        .read_slice(scratch, GuestAddress(address))
+        .read_slice(found, GuestAddress(address))
         .map_err(|error| format!("{name}: {error}"))?;
-    match scratch
+    match found
         .iter()
         .zip(expected)
         .position(|(is, should)| is != should)
