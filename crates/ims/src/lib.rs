@@ -32,6 +32,7 @@ pub mod bitmap;
 pub mod domain;
 pub mod grace;
 pub mod message;
+pub mod msix;
 pub mod posted;
 pub mod remap;
 pub mod segments;

@@ -54,6 +54,7 @@ pub use lifecycle::{Activated, Location};
 pub use moves::Moved;
 pub use port::{Port, Raised};
 pub use record::Counts;
+pub(crate) use record::Record;
 pub use space::{Cpus, Dispatch, Reach, SpaceId, Virq};
 
 use hierarchy::DomainKey;
