@@ -20,6 +20,7 @@ mod free_reuse;
 mod handle_reuse;
 mod mask_raise;
 mod move_raise;
+mod msix;
 mod pending_look;
 mod post_sleep;
 mod quiet;

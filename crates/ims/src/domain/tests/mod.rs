@@ -15,6 +15,7 @@ mod ops;
 mod snapshot;
 
 mod dsa;
+mod guest_table;
 mod hotplug;
 mod moving;
 mod ownership;

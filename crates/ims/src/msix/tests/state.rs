@@ -93,10 +93,10 @@ fn a_damaged_state_is_refused_and_changes_nothing() {
     /// A way to damage a state.
     type Damage = fn(&mut MsixState);
     let damages: [(Damage, RestoreError); 11] = [
-        (|state| drop(state.entries.pop()), entries(66)),
+        (|state| state.entries.truncate(66), entries(66)),
         (|state| state.entries.push(Default::default()), entries(68)),
         (|state| *state = MsixState::default(), entries(0)),
-        (|state| drop(state.pending.pop()), words(1)),
+        (|state| state.pending.truncate(1), words(1)),
         (|state| state.pending.push(0), words(3)),
         (|state| state.pending[1] |= 1 << 3, beyond),
         (|state| state.pending[1] |= 1 << 63, beyond),
