@@ -75,6 +75,7 @@ pub(super) fn write(offset: u64, from: &[u8], words: u64, mut write: impl FnMut(
 }
 
 #[cfg(all(test, not(loom)))]
+#[allow(clippy::cast_possible_truncation, clippy::unwrap_used)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
