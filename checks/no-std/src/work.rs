@@ -3,8 +3,11 @@
 
 use alloc::boxed::Box;
 use ims::bitmap::Bitmap;
+use ims::message::{Message, RequesterId};
+use ims::msix::{BarOffset, Msix, MsixConfig};
 use ims::posted::{Descriptor, Notification};
 use ims::segments::Segments;
+use ims::sink::{Acceptance, Answer, MessageSink};
 
 /// What did not do what it should; the program's exit status.
 #[derive(Clone, Copy)]
@@ -13,12 +16,14 @@ pub(crate) enum Failed {
     Bitmap = 1,
     Segments = 2,
     Posted = 3,
+    Msix = 4,
 }
 
 pub(crate) fn all() -> Result<(), Failed> {
     bitmap().then_some(()).ok_or(Failed::Bitmap)?;
     segments().then_some(()).ok_or(Failed::Segments)?;
-    posted().then_some(()).ok_or(Failed::Posted)
+    posted().then_some(()).ok_or(Failed::Posted)?;
+    msix().then_some(()).ok_or(Failed::Msix)
 }
 
 /// The lowest member comes first, whatever the order of insertion.
@@ -53,4 +58,40 @@ fn posted() -> bool {
         && again.notify.is_none()
         && descriptor.harvest().eq([0x31])
         && descriptor.harvest().is_empty()
+}
+
+/// Posts a message's data as a vector.
+struct Poster(Descriptor);
+
+impl MessageSink for Poster {
+    fn send(&self, _requester: RequesterId, message: Message) -> Answer {
+        let Ok(vector) = u8::try_from(message.data) else {
+            return Answer::Refused(ims::sink::Refusal::Malformed);
+        };
+        let _ = self.0.post(vector, false);
+        Answer::Accepted(Acceptance::Fresh)
+    }
+}
+
+/// A guest's vector raised while it is masked is sent when the guest unmasks it.
+fn msix() -> bool {
+    let target = Poster(Descriptor::new(Notification {
+        destination: 0,
+        vector: 0,
+    }));
+    let at = |offset| BarOffset { bir: 0, offset };
+    let config = MsixConfig {
+        vectors: 2,
+        table: at(0),
+        pba: at(0x800),
+    };
+    let Ok(mut guests) = Msix::new(config, RequesterId(8), &target) else {
+        return false;
+    };
+    guests.write_config(3, &[0x80]);
+    guests.write_table(24, &[0x31]);
+    let _ = guests.port().raise(1);
+    let kept = guests.port().is_pending(1) && target.0.harvest().is_empty();
+    guests.write_table(28, &[0]);
+    kept && target.0.harvest().eq([0x31])
 }

@@ -26,11 +26,11 @@ struct Receiver {
 
 impl MessageSink for Receiver {
     fn send(&self, _requester: RequesterId, sent: Message) -> Answer {
+        let vector = u8::try_from(sent.data).expect("torn: no vector");
+        assert_eq!(sent, message(vector), "torn");
         if !self.open.load(Relaxed) {
             return Answer::Busy;
         }
-        let vector = u8::try_from(sent.data).expect("torn: no vector");
-        assert_eq!(sent, message(vector), "torn");
         self.seen.fetch_or(self.data.load(Relaxed), Relaxed);
         self.taken.fetch_add(1, Relaxed);
         Answer::Accepted(Acceptance::HandedOver)

@@ -14,9 +14,10 @@ use crate::sync::{AtomicU64, Ordering, fence};
 /// Raises the vectors of one virtual device.
 ///
 /// # Concurrency
-/// Any number of threads; no lock, no allocation, no wait. A clone is the same
-/// port. If the sink reads what a control half gives to others after a grace
-/// period, as a remap unit does, raise and retry inside a flight of that grace.
+/// Any number of threads; no lock, no allocation, no wait: a raise starts over only
+/// if the guest has written its entry meanwhile. A clone is the same port. If the
+/// sink reads what a control half gives to others after a grace period, as a remap
+/// unit does, raise and retry inside a flight of that grace.
 #[derive(Debug)]
 pub struct MsixPort<K> {
     shared: Arc<Shared<K>>,
