@@ -7,6 +7,7 @@ use loom::sync::atomic::{AtomicBool, AtomicU64, fence};
 use loom::thread;
 
 use super::bench::message;
+use crate::domain::Raised;
 use crate::grace::Grace;
 use crate::message::{Message, RequesterId};
 use crate::msix::layout::{ENABLE, FUNCTION_MASK};
@@ -243,6 +244,24 @@ fn loom_msix_a_raise_that_meets_a_sink_getting_ready_is_taken_once() {
         msix.port().retry(0);
         device.join().unwrap();
         sink.assert_taken_once(&msix.port());
+    });
+}
+
+#[test]
+fn loom_msix_a_raise_that_met_a_kept_one_is_announced_by_whoever_takes_that() {
+    loom::model(|| {
+        let (msix, sink) = guest(ENABLE);
+        sink.open.store(false, Relaxed);
+        let port = msix.port();
+        let other = thread::spawn(move || port.raise(0));
+        sink.data.store(1, Relaxed);
+        let raised = msix.port().raise(0);
+        // Ready, but nobody retries: the other may find it so by itself.
+        sink.open.store(true, Relaxed);
+        let others = other.join().unwrap();
+        if let (Raised::Met, Raised::Sent(_)) = (raised, others) {
+            assert_eq!(sink.seen.load(Relaxed), 1, "data without an interrupt");
+        }
     });
 }
 

@@ -110,7 +110,9 @@ impl Entry {
                 return None;
             }
             // Acquire, as for `message`; the exchange is the second look.
+            // weaken: a model never reads a store before it is made; Arm may
             let read = address.load(Ordering::Acquire);
+            // Acquire: a raise that met the kept one leaves the word as it was.
             match control.compare_exchange_weak(
                 word,
                 word & !high(PENDING),
@@ -169,9 +171,9 @@ impl Entry {
             } else {
                 changed
             };
-            // Release: the message is visible to whoever sees the entry send.
-            // Acquire: so is the data of the raise that was kept.
-            match control.compare_exchange_weak(word, new, Ordering::AcqRel, Ordering::Relaxed) {
+            // Release: the message is visible to whoever sees the entry send. The data
+            // of a kept raise is acquired by the look that delivers it.
+            match control.compare_exchange_weak(word, new, Ordering::Release, Ordering::Relaxed) {
                 Ok(_) => return kept,
                 Err(now) => word = now,
             }
