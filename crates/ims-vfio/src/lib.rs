@@ -23,6 +23,7 @@
 
 mod hold;
 pub mod layout;
+pub mod pci;
 mod sync;
 
 pub use hold::Hold;
