@@ -21,6 +21,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod dma;
 mod hold;
 pub mod layout;
 pub mod pci;
