@@ -23,6 +23,7 @@
 
 pub mod dma;
 mod hold;
+pub mod irqs;
 pub mod layout;
 pub mod pci;
 mod sync;
