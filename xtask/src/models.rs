@@ -5,8 +5,8 @@ use crate::command;
 use std::path::Path;
 use std::process::Command;
 
-/// The crate the models stand in.
-pub(crate) const CRATE: &str = "ims";
+/// The crates that have models.
+pub(crate) const CRATES: [&str; 2] = ["ims", "ims-vfio"];
 
 /// What the names of all models hold.
 pub(crate) const FILTER: &str = "loom_";
@@ -18,7 +18,10 @@ const PREEMPTIONS: &str = "3";
 /// A `cargo test` of the models in the workspace at `root`, in a target
 /// directory of its own: another `--cfg` would rebuild everything each time.
 pub(crate) fn command(root: &Path, target: &Path, full: bool) -> Command {
-    let mut command = command::cargo(["test", "--release", "--lib", "--package", CRATE]);
+    let mut command = command::cargo(["test", "--release", "--lib"]);
+    for name in CRATES {
+        command.args(["--package", name]);
+    }
     command.arg("--target-dir").arg(target).current_dir(root);
     let mut flags = std::env::var("RUSTFLAGS").unwrap_or_default();
     flags.push_str(" --cfg loom");

@@ -14,18 +14,24 @@
 //!                                    Dma      the client's memory, as long as it is there
 //! ```
 //!
-//! A device author writes `Device`; its `Function` is made once and does the
+//! A device author writes [`Device`]; its [`Function`] is made once and does the
 //! rest. Nothing here knows a socket. What must not be touched any more is taken
 //! away with a [`Hold`]: whoever may still touch it keeps a clone, and the last
 //! one that goes lets the answer out.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod device;
 pub mod dma;
+mod endpoint;
 mod hold;
 pub mod irqs;
 pub mod layout;
 pub mod pci;
+mod region;
 mod sync;
 
+pub use device::{Device, Function};
+pub use endpoint::{DeviceInfo, Endpoint, Stop, Written};
 pub use hold::Hold;
+pub use region::{AccessError, IoFd, IoFdKind, Region, Shared, SharedArea};

@@ -30,6 +30,8 @@ const PLACES: &[&str] = &[
     "crates/ims/src/domain",
     "crates/ims/src/msix",
     "crates/ims/src/apic",
+    "crates/ims-vfio/src/dma",
+    "crates/ims-vfio/src/irqs",
 ];
 
 /// How much longer than unchanged code a mutant may take, and no less than

@@ -78,24 +78,26 @@ impl Scratch {
         limit: Option<Duration>,
         progress: &Progress,
     ) -> Result<Verdict, Failure> {
-        let program = self.build(progress)?;
-        let mut command = Command::new(program);
-        command.arg(models::FILTER).current_dir(&self.root);
-        models::bound(&mut command, self.full);
-        let captured = capture(&mut command, limit, |line| progress.note(line))?;
-        if captured.status.is_none() {
-            return Ok(Verdict::Undecided);
+        let mut passed = 0;
+        for program in self.build(progress)? {
+            let mut command = Command::new(program);
+            command.arg(models::FILTER).current_dir(&self.root);
+            models::bound(&mut command, self.full);
+            let captured = capture(&mut command, limit, |line| progress.note(line))?;
+            if captured.status.is_none() {
+                return Ok(Verdict::Undecided);
+            }
+            if !captured.succeeded() {
+                return Ok(Verdict::Failed);
+            }
+            passed += crate::test::libtest::read(&captured.text).tally.passed;
         }
-        Ok(if captured.succeeded() {
-            Verdict::Passed(crate::test::libtest::read(&captured.text).tally.passed)
-        } else {
-            Verdict::Failed
-        })
+        Ok(Verdict::Passed(passed))
     }
 
-    /// Builds the models; returns the program that runs them. Running it here
-    /// rather than by cargo lets it be stopped.
-    fn build(&self, progress: &Progress) -> Result<PathBuf, Failure> {
+    /// Builds the models; returns the programs that run them, one for each crate.
+    /// Running them here rather than by cargo lets them be stopped.
+    fn build(&self, progress: &Progress) -> Result<Vec<PathBuf>, Failure> {
         let mut command = models::command(&self.root, &self.target, self.full);
         command.args(["--no-run", "--message-format", "json-render-diagnostics"]);
         progress.note("building the models");
@@ -107,19 +109,28 @@ impl Scratch {
         if !success {
             return Err(failed(""));
         }
-        executable(&messages).ok_or_else(|| failed("cargo named no test program"))
+        let programs = executables(&messages);
+        if programs.len() < models::CRATES.len() {
+            return Err(failed("cargo did not name a test program for each crate"));
+        }
+        Ok(programs)
     }
 }
 
-/// Reads cargo's messages for the library's test program.
-fn executable(messages: &str) -> Option<PathBuf> {
-    messages.lines().rev().find_map(|line| {
+/// Reads cargo's messages for the libraries' test programs.
+fn executables(messages: &str) -> Vec<PathBuf> {
+    let executable = |line| {
         let message: Value = serde_json::from_str(line).ok()?;
-        if message.get("target")?.get("name")?.as_str()? != models::CRATE {
+        let library = message.get("target")?.get("name")?.as_str()?;
+        if !models::CRATES
+            .iter()
+            .any(|name| name.replace('-', "_") == library)
+        {
             return None;
         }
         Some(Path::new(message.get("executable")?.as_str()?).to_owned())
-    })
+    };
+    messages.lines().filter_map(executable).collect()
 }
 
 #[cfg(test)]
@@ -127,17 +138,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_test_program_is_found_among_other_messages() {
+    fn the_test_programs_are_found_among_other_messages() {
         let messages = concat!(
             r#"{"reason":"compiler-artifact","target":{"name":"ims"},"executable":null}"#,
             "\n",
             r#"{"reason":"compiler-artifact","target":{"name":"ims"},"executable":"/t/ims-1"}"#,
             "\n",
+            r#"{"reason":"compiler-artifact","target":{"name":"ims_vfio"},"executable":"/t/v-1"}"#,
+            "\n",
             r#"{"reason":"compiler-artifact","target":{"name":"x"},"executable":"/t/x-1"}"#,
             "\nnoise\n",
             r#"{"reason":"build-finished","success":true}"#,
         );
-        assert_eq!(executable(messages), Some(PathBuf::from("/t/ims-1")));
-        assert_eq!(executable("noise"), None);
+        let expected = ["/t/ims-1", "/t/v-1"].map(PathBuf::from);
+        assert_eq!(executables(messages), expected);
+        assert!(executables("noise").is_empty());
     }
 }
