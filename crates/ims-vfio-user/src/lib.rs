@@ -4,6 +4,7 @@
 
 pub mod layout;
 mod limits;
+pub mod memory;
 pub mod request;
 pub mod version;
 
