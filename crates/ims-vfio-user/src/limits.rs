@@ -35,7 +35,7 @@ pub struct Limits {
     /// write is executed as soon as it is there, which is better where guests that
     /// poll share their CPUs with the server.
     pub gather_posted: bool,
-    /// How long stopping waits for what is in flight.
+    /// How long [`Server::stop`](crate::Server::stop) waits for what is in flight.
     pub stop: Duration,
 }
 
