@@ -5,8 +5,8 @@ use crate::failure::Failure;
 use crate::tree;
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader};
-use std::process::{Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 /// What a program printed, standard output and error as one, and how it ended.
@@ -48,18 +48,18 @@ pub(crate) fn line(command: &Command) -> String {
         .join(" ")
 }
 
-/// Runs `command` with both its outputs merged, as a terminal would show them.
-///
-/// Each line is passed to `on_line` as it comes. A program that runs longer
-/// than `limit` is killed.
+/// Whether a program of this name is in PATH.
+pub(crate) fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|place| place.join(program).is_file())
+}
+
+/// Starts `command` with both its outputs merged; gives what it says line by line,
+/// each with its end.
 ///
 /// # Errors
 /// [`Failure::Start`] if the program cannot be started.
-pub(crate) fn capture(
-    command: &mut Command,
-    limit: Option<Duration>,
-    mut on_line: impl FnMut(&str),
-) -> Result<Captured, Failure> {
+pub(crate) fn spawn(command: &mut Command) -> Result<(Child, Receiver<String>), Failure> {
     let shown = line(command);
     let start_failure = |source| Failure::Start {
         command: shown.clone(),
@@ -75,7 +75,7 @@ pub(crate) fn capture(
     // The command holds the pipe's other end until it is told something else:
     // without this the reader would wait for itself.
     command.stdout(Stdio::null()).stderr(Stdio::null());
-    let mut child = spawned.map_err(start_failure)?;
+    let child = spawned.map_err(start_failure)?;
 
     let (sender, lines) = mpsc::channel();
     std::thread::spawn(move || {
@@ -91,6 +91,22 @@ pub(crate) fn capture(
             bytes.clear();
         }
     });
+    Ok((child, lines))
+}
+
+/// Runs `command` with both its outputs merged, as a terminal would show them.
+///
+/// Each line is passed to `on_line` as it comes. A program that runs longer
+/// than `limit` is killed.
+///
+/// # Errors
+/// [`Failure::Start`] if the program cannot be started.
+pub(crate) fn capture(
+    command: &mut Command,
+    limit: Option<Duration>,
+    mut on_line: impl FnMut(&str),
+) -> Result<Captured, Failure> {
+    let (mut child, lines) = spawn(command)?;
 
     let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
     let mut text = String::new();
@@ -113,7 +129,11 @@ pub(crate) fn capture(
             return Ok(Captured { text, status: None });
         }
     }
-    let status = child.wait().map_err(start_failure)?;
+    let shown = line(command);
+    let status = child.wait().map_err(|source| Failure::Start {
+        command: shown,
+        source,
+    })?;
     Ok(Captured {
         text,
         status: Some(status),
@@ -207,6 +227,12 @@ mod tests {
         );
         let failure = answer(&mut shell("echo why >&2; exit 3")).unwrap_err();
         assert!(failure.to_string().contains("why"), "{failure}");
+    }
+
+    #[test]
+    fn a_program_is_installed_if_it_is_in_path() {
+        assert!(is_installed("sh"));
+        assert!(!is_installed("no-such-program"));
     }
 
     #[test]

@@ -40,6 +40,22 @@ pub(crate) enum Failure {
         /// What is wrong with it.
         why: String,
     },
+    /// Something that is needed is not there.
+    #[error("{what}; {advice}")]
+    Missing {
+        /// What is not there.
+        what: String,
+        /// What to do about it.
+        advice: String,
+    },
+    /// A guest did not do what it should.
+    #[error("{why}; the end of its console:\n{console}")]
+    Guest {
+        /// What it did, or did not do.
+        why: String,
+        /// The last lines it said.
+        console: String,
+    },
     /// There is nothing to do, which is never what was meant.
     #[error("{0}")]
     Nothing(String),

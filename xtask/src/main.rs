@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The house's machinery: `cargo xtask test | bench | weaken | ci`.
+//! The house's machinery: `cargo xtask test | e2e | bench | weaken | ci`.
 //!
-//! Every command needs the Rust toolchain and nothing else: no root, no
-//! emulator, no network beyond what fetching dependencies takes.
+//! Every command needs the Rust toolchain and nothing else, without root. What
+//! `e2e` needs beyond that it fetches, into a cache of this user.
 #![forbid(unsafe_code)]
 
 mod bench;
 mod ci;
 mod command;
+mod e2e;
 mod failure;
 mod models;
 mod progress;
@@ -33,6 +34,8 @@ struct Cli {
 enum Task {
     /// Run every test and check; ends with `N passed, N failed, N skipped`.
     Test(test::Options),
+    /// Boot Linux in QEMU with a device of ours, and follow its interrupts.
+    E2e(e2e::Options),
     /// Run every benchmark and rewrite docs/measurements.md.
     Bench(bench::Options),
     /// Weaken each atomic ordering of the data path in turn; some model must fail each time.
@@ -44,6 +47,7 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Task::Test(options) => Ok(test::run(&options)),
+        Task::E2e(options) => e2e::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Weaken(options) => weaken::run(&options),
         Task::Ci => Ok(ci::run()),

@@ -170,8 +170,8 @@ fn models_step(options: &Options) -> Step {
         let mut outcome = libtest_step(&mut command, std::iter::once(&name), progress);
         if filter.is_none() && outcome.tally == Tally::default() {
             outcome = Outcome::failed(format!(
-                "no model ran: crate {} has no test named {}…\n{}",
-                models::CRATE,
+                "no model ran: none of {:?} has a test named {}…\n{}",
+                models::CRATES,
                 models::FILTER,
                 outcome.output
             ));
@@ -277,6 +277,7 @@ mod tests {
             "docum",
             "job",
             "KVM",
+            "QEMU",
         ];
         let places: Vec<_> = order
             .map(|part| names.iter().position(|name| name.contains(part)).unwrap())

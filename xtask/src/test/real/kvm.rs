@@ -19,7 +19,7 @@ pub(crate) const PART: Part = Part {
     name: "KVM",
     needs: "/dev/kvm, open to this user for reading and writing",
     when_missing: WhenMissing::Skip,
-    probe: || probe(Path::new(NODE)),
+    probe: |_| probe(Path::new(NODE)),
     run,
 };
 

@@ -5,6 +5,7 @@
 //! name it in [`parts`].
 
 mod kvm;
+mod qemu;
 
 use crate::failure::Failure;
 use crate::progress::Progress;
@@ -21,13 +22,6 @@ pub(crate) enum Presence {
 
 /// What a missing part means under `--real`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "the first part anyone can install makes use of it"
-    )
-)]
 pub(crate) enum WhenMissing {
     /// The machine cannot be made to have it: skipped all the same.
     Skip,
@@ -42,13 +36,15 @@ pub(crate) struct Part {
     /// What must be there, for whoever wants to have it.
     pub(crate) needs: &'static str,
     pub(crate) when_missing: WhenMissing,
-    pub(crate) probe: fn() -> Presence,
+    /// Asked with whether real parts are asked for: only then may one count as
+    /// there that must be fetched first.
+    pub(crate) probe: fn(bool) -> Presence,
     pub(crate) run: fn(&Progress) -> Result<(), Failure>,
 }
 
 /// All real parts.
 pub(crate) fn parts() -> Vec<Part> {
-    vec![kvm::PART]
+    vec![kvm::PART, qemu::PART]
 }
 
 impl Part {
@@ -57,7 +53,7 @@ impl Part {
     pub(crate) fn into_step(self, real: bool) -> Step {
         Step::new(
             format!("real part: {}", self.name),
-            move |progress| match (self.probe)() {
+            move |progress| match (self.probe)(real) {
                 Presence::Available => (self.run)(progress).into(),
                 Presence::Missing(reason) => self.missing(real, &reason),
             },
@@ -82,7 +78,7 @@ mod tests {
         name: "part",
         needs: "a thing",
         when_missing: WhenMissing::Fail,
-        probe: || Presence::Missing("not here".to_owned()),
+        probe: |_| Presence::Missing("not here".to_owned()),
         run: |_| Ok(()),
     };
 
@@ -107,7 +103,7 @@ mod tests {
     fn a_part_that_is_there_is_checked_in_both_modes() {
         for real in [false, true] {
             let part = Part {
-                probe: || Presence::Available,
+                probe: |_| Presence::Available,
                 run: |_| Err(Failure::Nothing("broken".to_owned())),
                 ..PART
             };

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The device: a server of the vfio-user protocol, in a process of its own.
+
+mod handshake;
+mod server;
+
+pub(crate) use server::{Program, Server};

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The device server's process.
+
+use super::super::machine::{Child, tied};
+use super::handshake;
+use crate::command::{capture, cargo, line};
+use crate::failure::Failure;
+use crate::progress::Progress;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// The example that is the device, and the crate it belongs to.
+const EXAMPLE: &str = "ims_store";
+const PACKAGE: &str = "ims-vfio-user";
+
+/// How long a server may take until it serves.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The program that is the device's server; its argument is a socket's path.
+#[derive(Debug)]
+pub(crate) struct Program {
+    path: PathBuf,
+}
+
+impl Program {
+    /// The user's own.
+    pub(crate) fn own(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+        }
+    }
+
+    /// Builds the example.
+    ///
+    /// # Errors
+    /// [`Failure::Command`] with all the compiler said.
+    pub(crate) fn build(progress: &Progress) -> Result<Self, Failure> {
+        let mut command = cargo(["build", "--release", "--package", PACKAGE]);
+        command.args(["--example", EXAMPLE, "--message-format", "json"]);
+        let captured = capture(&mut command, None, |line| progress.note(line))?;
+        if !captured.succeeded() {
+            return Err(Failure::Command {
+                command: line(&command),
+                output: rendered(&captured.text),
+            });
+        }
+        let path = executable(&captured.text).ok_or_else(|| Failure::Form {
+            what: line(&command),
+            why: format!("built no program {EXAMPLE}"),
+        })?;
+        Ok(Self { path })
+    }
+}
+
+/// The program cargo says it built.
+fn executable(messages: &str) -> Option<PathBuf> {
+    messages.lines().find_map(|line| {
+        let message: Value = serde_json::from_str(line).ok()?;
+        let name = message.get("target")?.get("name")?.as_str()?;
+        let path = message.get("executable")?.as_str()?;
+        (name == EXAMPLE).then(|| path.into())
+    })
+}
+
+/// The compiler's messages as it would print them, and whatever is no message.
+fn rendered(messages: &str) -> String {
+    let mut text = String::new();
+    for line in messages.lines() {
+        match serde_json::from_str::<Value>(line) {
+            Ok(message) => {
+                let shown = message
+                    .get("message")
+                    .and_then(|inner| inner.get("rendered"));
+                text.push_str(shown.and_then(Value::as_str).unwrap_or_default());
+            }
+            Err(_) => {
+                text.push_str(line);
+                text.push('\n');
+            }
+        }
+    }
+    text
+}
+
+/// A server under way. Dropped, it is killed.
+#[derive(Debug)]
+pub(crate) struct Server {
+    child: Child,
+    /// From its start until it agreed with a client on a version.
+    pub(crate) served_after: Duration,
+}
+
+impl Server {
+    /// Starts a server on `socket`, and makes sure that it serves. A socket that
+    /// a killed server left there is its own to deal with.
+    ///
+    /// # Errors
+    /// [`Failure::Command`] with what it said, if it does not serve.
+    pub(crate) fn start(program: &Program, socket: &Path) -> Result<Self, Failure> {
+        let mut command = Command::new(&program.path);
+        command.arg(socket);
+        let shown = line(&command);
+        let begin = Instant::now();
+        let mut child = Child::start(&mut tied(command))?;
+        loop {
+            let served = handshake::with(socket, PATIENCE);
+            let elapsed = begin.elapsed();
+            let why = match served {
+                Ok(()) => {
+                    return Ok(Self {
+                        child,
+                        served_after: elapsed,
+                    });
+                }
+                Err(error) if !child.runs() => format!("it ended; the last client got: {error}"),
+                Err(error) if elapsed > PATIENCE => {
+                    format!("nobody was served within {} s: {error}", PATIENCE.as_secs())
+                }
+                Err(_) => {
+                    std::thread::sleep(Duration::from_millis(5));
+                    continue;
+                }
+            };
+            child.kill();
+            return Err(Failure::Command {
+                command: shown,
+                output: format!("{}{why}", child.text()),
+            });
+        }
+    }
+
+    /// SIGKILL; returns when its process is gone and its socket closed.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill();
+    }
+
+    /// Whether it is still running.
+    pub(crate) fn runs(&mut self) -> bool {
+        self.child.runs()
+    }
+
+    /// All it printed.
+    pub(crate) fn text(&mut self) -> &str {
+        self.child.text()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_is_the_one_cargo_names() {
+        let messages = "   Compiling x\n\
+            {\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"x\"},\"executable\":null}\n\
+            {\"target\":{\"name\":\"ims_store\"},\"executable\":\"/t/examples/ims_store\"}\n\
+            {\"reason\":\"build-finished\",\"success\":true}\n";
+        assert_eq!(executable(messages), Some("/t/examples/ims_store".into()));
+        assert_eq!(executable("{}\n"), None);
+    }
+
+    #[test]
+    fn errors_are_shown_as_the_compiler_would() {
+        let messages =
+            "error: no such package\n{\"message\":{\"rendered\":\"error[E1]\\n\"}}\n{}\n";
+        assert_eq!(rendered(messages), "error: no such package\nerror[E1]\n");
+    }
+
+    #[test]
+    fn a_server_that_ends_at_once_is_shown_with_its_words() {
+        let place = std::env::temp_dir().join(format!("ims-server-{}", std::process::id()));
+        // A path it cannot open is what it complains about.
+        let failure = Server::start(&Program::own(Path::new("/bin/cat")), &place).unwrap_err();
+        let text = failure.to_string();
+        assert!(
+            text.contains("cat") && text.contains("ims-server"),
+            "{text}"
+        );
+    }
+}
