@@ -8,6 +8,7 @@ mod progress;
 mod row;
 mod table;
 mod timing;
+mod vfio_user;
 
 use progress::Progress;
 use row::{Report, Row};
@@ -40,20 +41,25 @@ pub(crate) struct Options {
 enum Bench {
     /// The core: allocating, raising, moving, and memory.
     Core,
+    /// The vfio-user server: registers, interrupts and idle devices, beside other
+    /// servers.
+    VfioUser,
 }
 
 impl Bench {
-    const ALL: [Self; 1] = [Self::Core];
+    const ALL: [Self; 2] = [Self::Core, Self::VfioUser];
 
     fn name(self) -> &'static str {
         match self {
             Self::Core => "core",
+            Self::VfioUser => "vfio-user",
         }
     }
 
     fn measure(self, effort: Effort) -> Outcome<Vec<Row>> {
         match self {
             Self::Core => core::measure(effort, &Progress::new(core::PARTS)),
+            Self::VfioUser => vfio_user::measure(effort, &Progress::new(vfio_user::PARTS)),
         }
     }
 }

@@ -83,7 +83,11 @@ fn met(row: &Row) -> String {
 
 /// Three digits or so: no measurement here is good for more.
 fn number(value: f64) -> String {
-    let digits = if value.abs() < 100.0 { 1 } else { 0 };
+    let digits = match value.abs() {
+        size if size < 10.0 => 2,
+        size if size < 100.0 => 1,
+        _ => 0,
+    };
     format!("{value:.digits$}")
 }
 
@@ -105,12 +109,12 @@ mod tests {
         ];
         let expected = "\
 what          value  unit  neighbour    its value  ratio  budget  met
-raise           7.8  ns    irqfd write        912    117   <= 25  yes
+raise          7.83  ns    irqfd write        912    117   <= 25  yes
     best batch 7.0
 churn at 1 M    612  ns                                   <= 500  no, 112 over
 irqfd write       -  ns
     skipped: no /dev/kvm
-times           9.0  x                                     >= 10  no
+times          9.00  x                                     >= 10  no
 ";
         assert_eq!(table(&rows), expected);
     }

@@ -25,6 +25,21 @@ impl Effort {
             }
         }
     }
+
+    /// Whether it is to be seconds.
+    pub(super) fn is_quick(self) -> bool {
+        self.batches < Self::new(false).batches
+    }
+
+    /// As long, in more and shorter batches: what is wanted of pairs is their ratio,
+    /// and that no disturbance covers many of them.
+    pub(super) fn for_pairs(self) -> Self {
+        const FINER: u32 = 4;
+        Self {
+            batches: self.batches * FINER as usize,
+            batch: self.batch / FINER,
+        }
+    }
 }
 
 /// Nanoseconds an operation, over all batches.
@@ -37,7 +52,7 @@ pub(super) struct Figure {
 
 /// Something that can be measured for about as long as it is told, and says what
 /// one operation took, in nanoseconds.
-pub(super) type Subject<'a> = &'a mut dyn FnMut(Duration) -> Outcome<f64>;
+pub(super) type Subject<'a, T = f64> = &'a mut dyn FnMut(Duration) -> Outcome<T>;
 
 /// Measures subjects in turns, a batch each, so that whatever disturbs one
 /// disturbs the others.
@@ -46,8 +61,20 @@ pub(super) type Subject<'a> = &'a mut dyn FnMut(Duration) -> Outcome<f64>;
 /// The first that a subject reports.
 pub(super) fn in_turns<const N: usize>(
     effort: Effort,
-    mut subjects: [Subject<'_>; N],
+    subjects: [Subject<'_>; N],
 ) -> Outcome<[Figure; N]> {
+    Ok(rounds(effort, subjects)?.map(figure))
+}
+
+/// The same, but returns what came of each subject's batches, in order: the first
+/// ones belong together, and so on.
+///
+/// # Errors
+/// The first that a subject reports.
+pub(super) fn rounds<T, const N: usize>(
+    effort: Effort,
+    mut subjects: [Subject<'_, T>; N],
+) -> Outcome<[Vec<T>; N]> {
     let mut batches = [const { Vec::new() }; N];
     for subject in &mut subjects {
         // Warms caches and branch predictors; not counted.
@@ -58,16 +85,24 @@ pub(super) fn in_turns<const N: usize>(
             batches.push(subject(effort.batch)?);
         }
     }
-    Ok(batches.map(figure))
+    Ok(batches)
 }
 
-fn figure(mut batches: Vec<f64>) -> Figure {
+/// Median and best of what batches took.
+pub(super) fn figure(mut batches: Vec<f64>) -> Figure {
     batches.sort_by(f64::total_cmp);
     let at = |at: usize| batches.get(at).copied().unwrap_or(f64::NAN);
     Figure {
         median: at(batches.len() / 2),
         best: at(0),
     }
+}
+
+/// The median of how many times each of `under` goes into its partner of `over`.
+/// What slows a whole round down does not move it.
+pub(super) fn ratio(over: &[f64], under: &[f64]) -> f64 {
+    let ratios = over.iter().zip(under).map(|(over, under)| over / under);
+    figure(ratios.collect()).median
 }
 
 /// Counts operations, and the time they took, leaving out what lies between.
@@ -138,6 +173,11 @@ mod tests {
     fn one_slow_batch_moves_neither_median_nor_best() {
         let figure = figure(vec![3.0, 900.0, 1.0]);
         assert_eq!((figure.median, figure.best), (3.0, 1.0));
+    }
+
+    #[test]
+    fn a_ratio_is_of_pairs_and_a_slow_round_does_not_move_it() {
+        assert_eq!(ratio(&[2.0, 400.0, 4.2], &[1.0, 200.0, 2.0]), 2.0);
     }
 
     #[test]
