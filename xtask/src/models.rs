@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// The crates that have models.
-pub(crate) const CRATES: [&str; 2] = ["ims", "ims-vfio"];
+pub(crate) const CRATES: [&str; 3] = ["ims", "ims-vfio", "ims-vfio-user"];
 
 /// What the names of all models hold.
 pub(crate) const FILTER: &str = "loom_";

@@ -100,7 +100,7 @@ impl Calls {
         if let Err(errno) = self.send(id, command, 0, access, data) {
             let failed = self.calls().by_id.remove(&id);
             if let Some(call) = failed {
-                self.events.answered();
+                self.events.unanswered().answered();
                 call.then.fail(errno);
             }
         }
@@ -142,7 +142,7 @@ impl Calls {
         let call = calls.by_id.remove(&header.id).ok_or(Unasked)?;
         calls.forget_answered();
         drop(calls);
-        self.events.answered();
+        self.events.unanswered().answered();
         let error = header.flags & flag::ERROR != 0;
         let errno = || errno(header.error);
         let length = call.range.end.saturating_sub(call.range.start);
@@ -206,7 +206,7 @@ impl Calls {
             mem::take(&mut calls.by_id)
         };
         for call in all.into_values() {
-            self.events.answered();
+            self.events.unanswered().answered();
             call.then.fail(Errno::NOTCONN);
         }
     }

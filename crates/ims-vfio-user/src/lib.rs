@@ -32,6 +32,7 @@ mod outbox;
 mod replies;
 pub mod request;
 mod server;
+mod unanswered;
 pub mod version;
 mod wake;
 

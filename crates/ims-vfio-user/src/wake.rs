@@ -2,13 +2,13 @@
 //! What other threads tell the server's loop.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::{Errno, read, write};
 
 use crate::control::Control;
+use crate::unanswered::Unanswered;
 
 /// Something the loop has to look at.
 #[derive(Debug)]
@@ -28,12 +28,7 @@ pub(crate) enum Event {
 pub(crate) struct Events {
     events: Mutex<Vec<Event>>,
     wake: OwnedFd,
-    /// Commands of the server's that clients have not answered.
-    unanswered: AtomicUsize,
-    /// The loop waits without a limit.
-    asleep: AtomicBool,
-    /// A command was answered lately.
-    busy: AtomicBool,
+    unanswered: Unanswered,
 }
 
 impl Events {
@@ -45,9 +40,7 @@ impl Events {
         Ok(Self {
             events: Mutex::default(),
             wake: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
-            unanswered: AtomicUsize::new(0),
-            asleep: AtomicBool::new(false),
-            busy: AtomicBool::new(false),
+            unanswered: Unanswered::default(),
         })
     }
 
@@ -66,39 +59,14 @@ impl Events {
     /// One more command of the server's is on its way: the loop has to look at the
     /// time from now on.
     pub(crate) fn asked(&self) {
-        // Both sequentially consistent, here and in `sleep`: one sees the other.
-        self.unanswered.fetch_add(1, Ordering::SeqCst);
-        if self.asleep.load(Ordering::SeqCst) && self.asleep.swap(false, Ordering::SeqCst) {
+        if self.unanswered.asked() {
             self.wake();
         }
     }
 
-    /// One is answered, or has been given up.
-    pub(crate) fn answered(&self) {
-        self.unanswered.fetch_sub(1, Ordering::Relaxed);
-        self.busy.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether commands of the server's are on their way.
-    #[cfg(test)]
-    pub(crate) fn has_unanswered(&self) -> bool {
-        self.unanswered.load(Ordering::Relaxed) > 0
-    }
-
-    /// The loop is about to wait without a limit; says whether it may.
-    pub(crate) fn sleep(&self) -> bool {
-        self.asleep.store(true, Ordering::SeqCst);
-        let may = self.unanswered.load(Ordering::SeqCst) == 0;
-        if !may {
-            self.asleep.store(false, Ordering::SeqCst);
-        }
-        may
-    }
-
-    /// Whether there was or is a command on its way since this was last asked: then
-    /// more will come, and need not wake the loop each.
-    pub(crate) fn was_busy(&self) -> bool {
-        self.busy.swap(false, Ordering::Relaxed) || self.unanswered.load(Ordering::Relaxed) > 0
+    /// Commands of the server's that clients have not answered.
+    pub(crate) fn unanswered(&self) -> &Unanswered {
+        &self.unanswered
     }
 
     fn wake(&self) {

@@ -323,7 +323,7 @@ impl Service {
 
     /// How long to wait: for ever while nothing can fall due.
     fn next_tick(&mut self) -> Option<Duration> {
-        self.ticking |= self.stopping.is_some() || !self.events.sleep();
+        self.ticking |= self.stopping.is_some() || !self.events.unanswered().may_sleep();
         self.ticking.then_some(TICK)
     }
 
@@ -339,6 +339,6 @@ impl Service {
                 calls.expire(now);
             }
         }
-        self.ticking = self.events.was_busy();
+        self.ticking = self.events.unanswered().was_busy();
     }
 }
