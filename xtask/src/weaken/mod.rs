@@ -32,6 +32,7 @@ const PLACES: &[&str] = &[
     "crates/ims/src/apic",
     "crates/ims-vfio/src/dma",
     "crates/ims-vfio/src/irqs",
+    "crates/ims-vfio-user/src/client/rest.rs",
     "crates/ims-vfio-user/src/unanswered.rs",
 ];
 

@@ -8,11 +8,11 @@ mod access;
 mod describe;
 mod interrupts;
 mod maps;
+mod rest;
 mod version;
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use ims_vfio::{Endpoint, Hold};
 use rustix::io::Errno;
@@ -26,6 +26,7 @@ use crate::replies::Replies;
 use crate::request::{self, Refusal, Request};
 use crate::version::{Agreed, VersionError};
 use crate::wake::{Event, Events};
+use rest::Rest;
 
 /// What a server's connections share.
 pub(crate) struct Shared {
@@ -51,7 +52,7 @@ pub(crate) struct Client {
 struct Stalled {
     header: Header,
     body: Vec<u8>,
-    quiet: Arc<AtomicBool>,
+    rest: Arc<Rest>,
 }
 
 /// Why a connection ends.
@@ -156,20 +157,20 @@ impl Client {
         body: Vec<u8>,
         begin: impl FnOnce(Hold) -> Result<(), Errno>,
     ) -> Result<(), Closing> {
-        let quiet = Arc::new(AtomicBool::new(false));
+        let rest = Arc::new(Rest::default());
         let hold = Hold::new({
-            let (quiet, events, id) = (Arc::clone(&quiet), Arc::clone(&shared.events), self.id);
+            let (rest, events, id) = (Arc::clone(&rest), Arc::clone(&shared.events), self.id);
             move || {
-                // Release: what the last holder did is done before it is answered.
-                quiet.store(true, Ordering::Release);
-                events.push(Event::Quiet(id));
+                if rest.reach() {
+                    events.push(Event::Quiet(id));
+                }
             }
         });
         if let Err(errno) = begin(hold) {
             replies.refuse(header, errno);
             return Ok(());
         }
-        if quiet.load(Ordering::Acquire) {
+        if rest.is_reached_or_awaited() {
             replies.put(header, &[&body]);
             return Ok(());
         }
@@ -178,7 +179,7 @@ impl Client {
         self.stalled = Some(Stalled {
             header: *header,
             body,
-            quiet,
+            rest,
         });
         Ok(())
     }
@@ -194,8 +195,8 @@ impl Client {
 
     /// Answers the command that stalls the client, if it can be by now.
     pub(crate) fn resume(&mut self, replies: &mut Replies) {
-        let quiet = |stalled: &Stalled| stalled.quiet.load(Ordering::Acquire);
-        if let Some(stalled) = self.stalled.take_if(|stalled| quiet(stalled)) {
+        let rests = |stalled: &mut Stalled| stalled.rest.is_reached_or_awaited();
+        if let Some(stalled) = self.stalled.take_if(rests) {
             replies.put(&stalled.header, &[&stalled.body]);
         }
     }
