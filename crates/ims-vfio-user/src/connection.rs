@@ -199,7 +199,7 @@ impl Connection {
                 .execute(shared, replies, &next.header, &next.body, next.fds)?;
             self.client.send_if_large(replies)?;
         }
-        while !self.is_full(shared) {
+        while self.wants_more(shared) {
             let Some(message) = self.inbox.next(shared.limits.message())? else {
                 break;
             };
@@ -221,15 +221,10 @@ impl Connection {
         Ok(())
     }
 
-    /// Whether no more commands are taken: so many wait, or the client does not read
-    /// what it has been answered.
-    fn is_full(&self, shared: &Shared) -> bool {
-        self.waiting.len() >= shared.limits.waiting_commands || self.client.outbox().is_clogged()
-    }
-
-    /// Whether its socket should be read.
+    /// Whether more commands are taken, and its socket read: not while many wait, or
+    /// the client does not read what it has been answered.
     pub(crate) fn wants_more(&self, shared: &Shared) -> bool {
-        !self.is_full(shared)
+        self.waiting.len() < shared.limits.waiting_commands && !self.client.outbox().is_clogged()
     }
 
     /// Whether everything it asked is answered.

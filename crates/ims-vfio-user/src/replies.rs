@@ -53,23 +53,17 @@ impl Replies {
         fill: impl FnOnce(&mut [u8]) -> Result<(), Errno>,
     ) {
         let begin = self.bytes.len();
-        self.put(header, &[before]);
+        let size = header.reply(before.len().saturating_add(length));
+        self.bytes.extend_from_slice(size.as_bytes());
+        self.bytes.extend_from_slice(before);
         let data = self.bytes.len();
         self.bytes.resize(data.saturating_add(length), 0);
-        let place = self.bytes.get_mut(data..).unwrap_or_default();
-        let filled = fill(place);
-        match filled {
-            Ok(()) if !header.wants_no_reply() => {
-                let size = header.reply(before.len().saturating_add(length));
-                if let Some(place) = self.bytes.get_mut(begin..begin + size_of::<Header>()) {
-                    place.copy_from_slice(size.as_bytes());
-                }
-            }
-            Ok(()) => self.bytes.truncate(begin),
-            Err(errno) => {
-                self.bytes.truncate(begin);
-                self.refuse(header, errno);
-            }
+        let filled = fill(self.bytes.get_mut(data..).unwrap_or_default());
+        if filled.is_err() || header.wants_no_reply() {
+            self.bytes.truncate(begin);
+        }
+        if let Err(errno) = filled {
+            self.refuse(header, errno);
         }
     }
 
@@ -91,12 +85,7 @@ impl Replies {
     /// The outbox's.
     #[inline]
     pub(crate) fn send(&mut self, outbox: &Outbox) -> Result<(), Errno> {
-        if self.bytes.is_empty() {
-            return Ok(());
-        }
-        let sent = outbox.send(&self.bytes, &[]);
-        self.bytes.clear();
-        sent.map(drop)
+        self.send_beside(outbox, &[])
     }
 
     /// Sends what there is, then the reply to `header` with descriptors.
@@ -112,6 +101,11 @@ impl Replies {
     ) -> Result<(), Errno> {
         self.send(outbox)?;
         self.put(header, parts);
+        self.send_beside(outbox, fds)
+    }
+
+    #[inline]
+    fn send_beside(&mut self, outbox: &Outbox, fds: &[Arc<OwnedFd>]) -> Result<(), Errno> {
         if self.bytes.is_empty() {
             return Ok(());
         }
