@@ -17,39 +17,18 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use device::{FAILS, FAILS_WITH, RAISE, SHARED_BAR, TestDevice, VECTORS};
+use device::{FAILS, FAILS_WITH, RAISE, SHARED_BAR, TestDevice, VECTORS, serve};
 use ims_vfio::layout::{device_info, irq, irq_info, irq_set, region, region_info};
 use ims_vfio::{Device, dma};
 use ims_vfio_user::layout::{
     DeviceFeature, DeviceInfo, DmaUnmap, IoFdEntry, IoFds, IrqInfo, RegionInfo, SmallWrite,
     SparseArea, SparseMmap, Version, command, dma_unmap, feature, flag,
 };
-use ims_vfio_user::{Limits, Server};
-use peer::{OFFER, PATIENCE, Peer, Place, map, memory, set, write_body};
+use peer::{OFFER, PATIENCE, Peer, map, memory, set, write_body};
 use rustix::event::{EventfdFlags, eventfd};
 use zerocopy::{FromBytes, IntoBytes};
 
 const TRIGGER: u32 = irq_set::DATA_EVENTFD | irq_set::ACTION_TRIGGER;
-
-struct Serving {
-    device: Arc<TestDevice>,
-    _server: Server,
-    place: Place,
-}
-
-fn serve(name: &str, device: TestDevice) -> Serving {
-    let place = Place::new(name);
-    let device = Arc::new(device);
-    let server = Server::start(Limits::default()).unwrap();
-    server
-        .listen(&place.0, Arc::clone(&device) as Arc<dyn Device>)
-        .unwrap();
-    Serving {
-        device,
-        _server: server,
-        place,
-    }
-}
 
 #[test]
 fn the_server_answers_the_minor_version_that_is_offered() {

@@ -19,11 +19,11 @@ use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use device::TestDevice;
+use device::{Served, TestDevice};
 use ims_vfio::layout::{irq, irq_set, region};
 use ims_vfio::{Device, Hold};
+use ims_vfio_user::Server;
 use ims_vfio_user::layout::{command, flag};
-use ims_vfio_user::{Limits, Server};
 use peer::{PATIENCE, Peer, Place, map, memory, set, unmap, write_body};
 use rustix::event::{EventfdFlags, eventfd};
 use zerocopy::IntoBytes;
@@ -41,12 +41,11 @@ struct Serving {
 }
 
 fn serve(name: &str, device: TestDevice) -> Serving {
-    let place = Place::new(name);
-    let device = Arc::new(device);
-    let server = Server::start(Limits::default()).unwrap();
-    server
-        .listen(&place.0, Arc::clone(&device) as Arc<dyn Device>)
-        .unwrap();
+    let Served {
+        device,
+        server,
+        place,
+    } = device::serve(name, device);
     let mut peer = Peer::agreed(&place.0);
     let file = memory(4 * PAGE as u64);
     peer.map(

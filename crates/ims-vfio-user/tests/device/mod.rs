@@ -23,6 +23,7 @@ use ims_vfio::irqs::{Irqs, Lines};
 use ims_vfio::layout::irq;
 use ims_vfio::pci::{Bar, Config, Identity, MsixPlace};
 use ims_vfio::{AccessError, Device, Function, Hold, IoFd, IoFdKind, Shared, SharedArea};
+use ims_vfio_user::{Limits, Server};
 use rustix::event::{EventfdFlags, eventfd};
 
 use crate::peer;
@@ -39,6 +40,28 @@ pub const FAILS_WITH: i32 = 5;
 pub const PANICS: u64 = 0xf10;
 /// BAR 2 can be mapped, in part.
 pub const SHARED_BAR: u32 = 2;
+
+/// A device that is being served.
+pub struct Served {
+    pub device: Arc<TestDevice>,
+    pub server: Server,
+    pub place: peer::Place,
+}
+
+/// Serves `device` at a path that is called after `name`.
+pub fn serve(name: &str, device: TestDevice) -> Served {
+    let place = peer::Place::new(name);
+    let device = Arc::new(device);
+    let server = Server::start(Limits::default()).unwrap();
+    server
+        .listen(&place.0, Arc::clone(&device) as Arc<dyn Device>)
+        .unwrap();
+    Served {
+        device,
+        server,
+        place,
+    }
+}
 
 pub struct TestDevice {
     function: Function,
