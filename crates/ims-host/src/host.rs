@@ -248,6 +248,11 @@ impl Host {
         self.inner.handlers.taken(virq)
     }
 
+    /// How many interrupts are allocated, or freed and not yet settled.
+    pub fn interrupts(&self) -> u32 {
+        self.inner.control().hierarchy.interrupts()
+    }
+
     /// The spaces, in the order they were added.
     pub fn spaces(&self) -> Vec<Space> {
         self.inner

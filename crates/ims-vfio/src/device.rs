@@ -4,7 +4,7 @@
 use crate::dma::Dma;
 use crate::hold::Hold;
 use crate::irqs::Irqs;
-use crate::pci::Config;
+use crate::pci::{Config, MsixControl};
 use crate::region::{AccessError, IoFd, Shared};
 
 /// The parts of a PCI function that are the same in every device.
@@ -46,6 +46,27 @@ pub trait Device: Send + Sync + 'static {
     /// are reset by the caller. Whatever of the device goes on for a while keeps
     /// a clone of `hold`; the client is answered when all are dropped.
     fn reset(&self, hold: Hold) {
+        drop(hold);
+    }
+
+    /// Bus mastering went on, or off: by the command register or the power state.
+    /// The caller has opened or closed the memory. Called on the transport's
+    /// thread.
+    fn bus_master(&self, on: bool) {
+        let _ = on;
+    }
+
+    /// The client enabled, disabled, masked or unmasked MSI-X as a whole;
+    /// [`Config::msix`] says the same from now on. Called on the transport's thread.
+    fn msix(&self, control: MsixControl) {
+        let _ = control;
+    }
+
+    /// The client is gone, and its maps and triggers went with it. What it left to
+    /// be done is nobody's: the device gives it up, and whatever goes on for a while
+    /// keeps a clone of `hold`; the next client comes when all are dropped.
+    /// Registers stay as they are, unless the device says otherwise.
+    fn client_gone(&self, hold: Hold) {
         drop(hold);
     }
 

@@ -148,9 +148,13 @@ impl Endpoint {
         if effects.function_reset {
             return Ok(Written::Stops(Stop::Function));
         }
+        if let Some(control) = effects.msix {
+            self.device.msix(control);
+        }
         Ok(match effects.bus_master {
             Some(true) => {
                 self.function().dma.allow();
+                self.device.bus_master(true);
                 Written::Done
             }
             Some(false) => Written::Stops(Stop::Dma),
@@ -162,7 +166,10 @@ impl Endpoint {
     /// `hold`.
     pub fn stop(&self, stop: Stop, hold: Hold) {
         match stop {
-            Stop::Dma => self.function().dma.block(hold),
+            Stop::Dma => {
+                self.function().dma.block(hold);
+                self.device.bus_master(false);
+            }
             Stop::Function => self.reset(hold),
         }
     }
@@ -183,12 +190,13 @@ impl Endpoint {
         self.function().dma.set_remote(Some(remote));
     }
 
-    /// The client is gone: its maps and triggers go with it. The device keeps its
-    /// state, for the next client.
+    /// The client is gone: its maps, its triggers and its work go with it. The
+    /// device keeps its registers, for the next client.
     pub fn detach(&self, hold: Hold) {
         let function = self.function();
         function.dma.set_remote(None);
-        function.dma.unmap_all(hold);
+        function.dma.unmap_all(hold.clone());
         function.irqs.reset();
+        self.device.client_gone(hold);
     }
 }

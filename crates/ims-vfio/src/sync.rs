@@ -5,9 +5,9 @@
 #[cfg_attr(not(loom), path = "sync/place.rs")]
 mod place;
 
-pub(crate) use ims::sync::{AtomicU8, AtomicU64, Ordering, fence};
+pub(crate) use ims::sync::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
 #[cfg(loom)]
-pub(crate) use loom::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
+pub(crate) use loom::sync::{Arc, Condvar, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 pub(crate) use place::Place;
 #[cfg(not(loom))]
-pub(crate) use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
+pub(crate) use std::sync::{Arc, Condvar, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};

@@ -28,6 +28,13 @@ struct Waiting {
     _next: Option<Box<Waiting>>,
 }
 
+/// Those who are told that a gate has been left, by dropping this: it may be those
+/// who closed it before too, so not under a lock that any of them takes.
+#[must_use = "dropped where no lock is held"]
+pub(crate) struct Told {
+    _waiting: Option<Box<Waiting>>,
+}
+
 impl Gate {
     /// A gate that is open, with nobody inside.
     pub(crate) fn new() -> Self {
@@ -59,13 +66,13 @@ impl Gate {
         if self.word.fetch_sub(1, Ordering::Release) == CLOSED | 1 {
             // And after what all the others did inside.
             fence(Ordering::Acquire);
-            self.tell();
+            drop(self.told());
         }
     }
 
-    /// Lets nobody in any more; `hold` is dropped when the last one has left, which
-    /// may be now.
-    pub(crate) fn close(&self, hold: Hold) {
+    /// Lets nobody in any more; `hold` is dropped when the last one has left. If that
+    /// is so now, it is in what is returned.
+    pub(crate) fn close(&self, hold: Hold) -> Told {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let next = waiting.take();
         *waiting = Some(Box::new(Waiting {
@@ -76,18 +83,18 @@ impl Gate {
         // Whoever leaves after this finds the gate closed, and the hold in place. If
         // nobody is inside, what they did there comes before what we go on to do.
         if self.word.fetch_or(CLOSED, Ordering::Acquire) & !CLOSED == 0 {
-            self.tell();
+            self.told()
+        } else {
+            Told { _waiting: None }
         }
     }
 
-    fn tell(&self) {
-        let waiting = self
-            .waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        // Not under the lock: this calls whoever waits.
-        drop(waiting);
+    /// Takes those who wait, to be told.
+    fn told(&self) -> Told {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        Told {
+            _waiting: waiting.take(),
+        }
     }
 
     /// Whether it is closed, or was at some time not long ago; a hint to stop.

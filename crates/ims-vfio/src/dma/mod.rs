@@ -20,6 +20,10 @@
 //! that has ended gets nothing but errors, also when the same addresses are mapped
 //! again for somebody else; drop it soon, for the answer waits for that.
 //!
+//! # Waiting for memory
+//! Work that needs a page nobody has mapped yet can [wait](Pinned::wait) for it. It is
+//! told off as soon as it would keep somebody from taking memory away.
+//!
 //! # Order
 //! What [`Session::write`] has written is visible when it returns, whether it was a
 //! copy or a message that had to be answered. An interrupt raised after it follows
@@ -30,6 +34,7 @@
 //! nothing if it is the one the session used last; `examples/page_maps.rs` measures
 //! all of it for 1 GiB mapped page by page.
 
+mod arrivals;
 mod error;
 mod gate;
 mod interrupt;
@@ -58,7 +63,8 @@ pub use remote::{ReadThen, Remote, WriteThen};
 pub use session::Session;
 pub use window::Window;
 
-use gate::{Gate, Pass};
+use arrivals::Arrivals;
+use gate::{Gate, Pass, Told};
 use map::{Entry, Maps};
 
 /// The most maps, unless another number is given: 64 GiB by pages of 4 KiB.
@@ -81,10 +87,13 @@ pub struct Dma {
 pub(crate) struct Inner {
     state: RwLock<State>,
     limit: usize,
+    arrivals: Arrivals,
 }
 
 pub(crate) struct State {
     maps: Maps,
+    /// How many maps were ever made.
+    made: u64,
     allowed: bool,
     /// Where sessions are: a gate for each time between two stops.
     now: GateArc<Gate>,
@@ -105,12 +114,13 @@ impl Inner {
 
 impl State {
     /// Ends all sessions there are; answers whom their messages went to, if any
-    /// session may have sent one.
-    fn end(&mut self, hold: &Hold) -> Option<Arc<dyn Remote>> {
+    /// session may have sent one. `told` is to be dropped without the lock: who waits
+    /// for an earlier stop may be in it.
+    fn end(&mut self, hold: &Hold, told: &mut Vec<Told>) -> Option<Arc<dyn Remote>> {
         let now = std::mem::replace(&mut self.now, GateArc::new(Gate::new()));
         self.ended.push(now);
         self.ended.retain(|gate| {
-            gate.close(hold.clone());
+            told.push(gate.close(hold.clone()));
             gate.is_occupied()
         });
         if self.ended.is_empty() {
@@ -146,12 +156,14 @@ impl Dma {
             inner: Arc::new(Inner {
                 state: RwLock::new(State {
                     maps: Maps::default(),
+                    made: 0,
                     allowed: false,
                     now: GateArc::new(Gate::new()),
                     ended: Vec::new(),
                     remote: None,
                 }),
                 limit: maps,
+                arrivals: Arrivals::default(),
             }),
         }
     }
@@ -166,7 +178,11 @@ impl Dma {
         if state.maps.len() >= self.inner.limit {
             return Err(MapError::TooMany);
         }
-        state.maps.insert(entry)
+        state.maps.insert(entry)?;
+        state.made = state.made.wrapping_add(1);
+        drop(state);
+        self.inner.arrivals.announce();
+        Ok(())
     }
 
     /// Takes the map away that is exactly this range. Who is still in it keeps a
@@ -177,17 +193,18 @@ impl Dma {
     pub fn unmap(&self, address: u64, size: u64, hold: Hold) -> Result<(), MapError> {
         let mut state = self.inner.write();
         let entry = state.maps.remove(address, size)?;
-        // `hold` itself stays until the lock is given back, so nobody is told under
-        // the lock.
-        entry.gate.close(hold.clone());
+        // `hold` itself stays until messages are abandoned: they may be to this range
+        // only as long as nobody has mapped it again.
+        let told = entry.gate.close(hold.clone());
         let waits = entry.by_message() && entry.gate.is_occupied();
         let remote = if waits { state.remote.clone() } else { None };
         drop(state);
+        self.inner.arrivals.announce();
         if let Some(remote) = remote {
             // The client may not answer messages while it waits for our answer.
             remote.abandon(Some(address..address.saturating_add(size)));
         }
-        drop(hold);
+        drop((told, hold));
         Ok(())
     }
 
@@ -195,13 +212,15 @@ impl Dma {
     pub fn unmap_all(&self, hold: Hold) {
         let mut state = self.inner.write();
         let maps = std::mem::take(&mut state.maps);
-        let remote = state.end(&hold);
+        let mut told = Vec::new();
+        let remote = state.end(&hold, &mut told);
         drop(state);
+        self.inner.arrivals.announce();
         drop(maps);
         if let Some(remote) = remote {
             remote.abandon(None);
         }
-        drop(hold);
+        drop((told, hold));
     }
 
     /// How many maps there are.
@@ -219,12 +238,14 @@ impl Dma {
     pub fn block(&self, hold: Hold) {
         let mut state = self.inner.write();
         state.allowed = false;
-        let remote = state.end(&hold);
+        let mut told = Vec::new();
+        let remote = state.end(&hold, &mut told);
         drop(state);
+        self.inner.arrivals.announce();
         if let Some(remote) = remote {
             remote.abandon(None);
         }
-        drop(hold);
+        drop((told, hold));
     }
 
     /// How memory that only the client has is reached, or that there is no client.

@@ -22,6 +22,9 @@ use vm_memory::volatile_memory::{VolatileMemory, VolatileSlice};
 
 use super::*;
 
+mod arrivals;
+mod stops;
+
 /// What is touched, and what it held when somebody was told.
 struct Watch {
     touched: AtomicU32,
@@ -75,7 +78,7 @@ fn loom_a_gate_tells_after_the_only_one_inside_has_left() {
                 }
             }
         });
-        gate.close(Watch::hold(&watch));
+        drop(gate.close(Watch::hold(&watch)));
         inside.join().unwrap();
         watch.check(1);
     });
@@ -96,7 +99,7 @@ fn loom_a_gate_tells_after_the_last_of_several_has_left() {
                 })
             })
             .collect();
-        gate.close(Watch::hold(&watch));
+        drop(gate.close(Watch::hold(&watch)));
         for inside in insiders {
             inside.join().unwrap();
         }
@@ -112,7 +115,7 @@ fn loom_a_gate_that_is_closed_twice_tells_both() {
         assert!(gate.enter());
         let other = thread::spawn({
             let (gate, watch) = (Shared::clone(&gate), Shared::clone(&watch));
-            move || gate.close(Watch::hold(&watch))
+            move || drop(gate.close(Watch::hold(&watch)))
         });
         let inside = thread::spawn({
             let (gate, watch) = (Shared::clone(&gate), Shared::clone(&watch));
@@ -121,7 +124,7 @@ fn loom_a_gate_that_is_closed_twice_tells_both() {
                 gate.leave();
             }
         });
-        gate.close(Watch::hold(&watch));
+        drop(gate.close(Watch::hold(&watch)));
         other.join().unwrap();
         inside.join().unwrap();
         watch.check(2);
@@ -139,18 +142,22 @@ impl Backing for Page {
 
 const SIZE: u64 = 0x1000;
 
-fn mapped() -> Dma {
+/// A map of a page at `address`.
+fn map(address: u64) -> Map {
     static PAGE: OnceLock<Arc<Page>> = OnceLock::new();
     let page = PAGE.get_or_init(|| Arc::new(Page(MmapRegion::new(0x1000).unwrap())));
-    let dma = Dma::default();
     let memory: Arc<dyn Backing> = page.clone();
-    dma.map(Map {
-        address: 0,
+    Map {
+        address,
         size: SIZE,
         access: Access::READ_WRITE,
         memory: Some((memory, 0)),
-    })
-    .unwrap();
+    }
+}
+
+fn mapped() -> Dma {
+    let dma = Dma::default();
+    dma.map(map(0)).unwrap();
     dma.allow();
     dma
 }

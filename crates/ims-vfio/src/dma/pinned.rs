@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use ims::segments::Segments;
 use vm_memory::volatile_memory::VolatileSlice;
@@ -35,6 +36,8 @@ pub struct Pinned {
 struct Index {
     by_address: BTreeMap<u64, u32>,
     count: u32,
+    /// After how many maps an address was not found last.
+    missed: Option<u64>,
 }
 
 impl fmt::Debug for Pinned {
@@ -74,7 +77,10 @@ impl Pinned {
     ) -> Result<VolatileSlice<'_>, DmaError> {
         let pin = self.pin(address)?;
         let entry = pin.entry();
-        entry.check(address, wanted)?;
+        if let Err(denied) = entry.check(address, wanted) {
+            self.index().missed = None;
+            return Err(denied);
+        }
         entry.slice(address, entry.run(address, length))
     }
 
@@ -91,8 +97,39 @@ impl Pinned {
         Ok(())
     }
 
+    /// After [`DmaError::Unmapped`]: waits until something is mapped that was not
+    /// there when it was said, at most `limit`. To be tried again, and waited for
+    /// again.
+    ///
+    /// False, at once or later, where waiting is no use, or would be in the way of
+    /// others: no address was missing, the session has ended, or a map that it keeps
+    /// was unmapped, which is not answered before this is dropped.
+    pub fn wait(&self, limit: Duration) -> bool {
+        let Some(missed) = self.index().missed else {
+            return false;
+        };
+        let mut is_in_the_way = false;
+        self.inner.arrivals.wait(limit, || {
+            // Under the lock of the maps: no change goes unseen.
+            let made = self.inner.read().made;
+            is_in_the_way = self.is_in_the_way();
+            is_in_the_way || made != missed
+        });
+        !is_in_the_way
+    }
+
+    /// Whether somebody waits until this is dropped.
+    fn is_in_the_way(&self) -> bool {
+        let mut pins = self.pins.iter().map_while(OnceLock::get);
+        self.pass.is_ended() || pins.any(|pin| pin.entry().gate.is_closed())
+    }
+
+    fn index(&self) -> MutexGuard<'_, Index> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn pin(&self, address: u64) -> Result<&Pin, DmaError> {
-        let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut index = self.index();
         if !self.pass.is_ended() {
             let known = index.by_address.range(..=address).next_back();
             let known = known.and_then(|(_, at)| self.pins.get(*at)?.get());
@@ -104,7 +141,11 @@ impl Pinned {
         }
         let state = self.inner.read();
         let found = find(&state, &self.pass, address);
+        let made = state.made;
         drop(state);
+        if let Err(DmaError::Unmapped { .. }) = found {
+            index.missed = Some(made);
+        }
         let found = found?;
         let next = index.count;
         index.count = next.checked_add(1).ok_or(DmaError::TooLong)?;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! IMS-backed vectors: trigger, slot, cookie, handle.
 
+mod mask;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -57,7 +59,21 @@ struct Vector {
     cookie: Option<Cookie>,
     assigned: Option<Assigned>,
     awaiting: bool,
+    /// A raise is kept here: it was saved, or its slot went while it was masked.
     owed: bool,
+    /// Raises are kept, whatever slot there is.
+    masked: bool,
+}
+
+impl Vector {
+    fn slot(&self) -> Option<&Slot> {
+        self.assigned.as_ref()?.slot.as_ref()
+    }
+
+    /// Whether an interrupt is kept, here or in the slot.
+    fn is_pending(&self) -> bool {
+        self.owed || self.slot().is_some_and(|slot| slot.backed.is_pending())
+    }
 }
 
 /// The IMS-backed vectors of a device; the lock around it is the caller's.
@@ -95,9 +111,16 @@ impl BackedVectors {
         self.generation.fetch_add(1, Ordering::AcqRel) + 1
     }
 
-    fn alloc(&self, cookie: Option<Cookie>, wire: &Arc<Wire>) -> Result<Slot, BackingError> {
+    /// A slot for the vector, masked if that is.
+    fn alloc(&self, vector: u32, wire: &Arc<Wire>) -> Result<Slot, BackingError> {
+        let vector = self.vectors.get(&vector);
+        let cookie = vector.and_then(|vector| vector.cookie);
         let signal = Signal::new(Arc::clone(wire));
         let backed = self.backing.alloc(cookie, signal)?;
+        if vector.is_some_and(|vector| vector.masked) {
+            // Before anybody knows its index.
+            backed.set_masked(true);
+        }
         let stamp = self.bump();
         Ok(Slot { backed, stamp })
     }
@@ -119,12 +142,11 @@ impl BackedVectors {
             assigned.wire.replace(Some(trigger), &self.patience);
             return Ok(());
         }
-        let cookie = self.vectors.get(&vector).and_then(|vector| vector.cookie);
         let wire = Arc::new(Wire::new(trigger));
-        let slot = self.alloc(cookie, &wire)?;
+        let slot = self.alloc(vector, &wire)?;
         let vector = self.vectors.entry(vector).or_default();
         vector.awaiting = false;
-        if std::mem::take(&mut vector.owed) {
+        if !vector.masked && std::mem::take(&mut vector.owed) {
             wire.signal_unheld();
         }
         vector.assigned = Some(Assigned {
@@ -188,8 +210,7 @@ impl BackedVectors {
             return Ok(None);
         };
         if assigned.slot.is_none() {
-            let cookie = self.vectors.get(&vector).and_then(|vector| vector.cookie);
-            let slot = self.alloc(cookie, &assigned.wire)?;
+            let slot = self.alloc(vector, &assigned.wire)?;
             let entry = self.vectors.get_mut(&vector);
             if let Some(assigned) = entry.and_then(|entry| entry.assigned.as_mut()) {
                 assigned.slot = Some(slot);
@@ -212,17 +233,24 @@ impl BackedVectors {
     }
 
     /// Frees the slot behind the vector and keeps its trigger; says whether there
-    /// was a slot. What the slot kept pending is signalled now.
+    /// was a slot. What the slot kept pending is signalled now, or kept here if the
+    /// vector is masked.
     pub(super) fn revoke(&mut self, vector: u32) -> bool {
-        let entry = self.vectors.get_mut(&vector);
-        let Some(assigned) = entry.and_then(|entry| entry.assigned.as_mut()) else {
+        let Some(vector) = self.vectors.get_mut(&vector) else {
+            return false;
+        };
+        let Some(assigned) = vector.assigned.as_mut() else {
             return false;
         };
         let Some(slot) = assigned.slot.take() else {
             return false;
         };
         if slot.backed.free() {
-            assigned.wire.signal_unheld();
+            if vector.masked {
+                vector.owed = true;
+            } else {
+                assigned.wire.signal_unheld();
+            }
         }
         self.bump();
         true
@@ -239,12 +267,10 @@ impl BackedVectors {
     /// What there is to save, in order.
     pub(super) fn save(&self) -> impl Iterator<Item = (u32, SavedVector)> {
         self.vectors.iter().map(|(&number, vector)| {
-            let assigned = vector.assigned.as_ref();
-            let slot = assigned.and_then(|assigned| assigned.slot.as_ref());
             let saved = SavedVector {
                 cookie: vector.cookie,
-                triggered: vector.awaiting || assigned.is_some(),
-                owed: vector.owed || slot.is_some_and(|slot| slot.backed.is_pending()),
+                triggered: vector.awaiting || vector.assigned.is_some(),
+                owed: vector.is_pending(),
             };
             (number, saved)
         })
@@ -262,6 +288,7 @@ impl BackedVectors {
             let vector = self.vectors.entry(number).or_default();
             vector.cookie = saved.cookie;
             match &vector.assigned {
+                Some(_) if saved.owed && vector.masked => vector.owed = true,
                 Some(assigned) if saved.owed => {
                     assigned.wire.signal_unheld();
                 }

@@ -6,6 +6,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use ims::store::Cookie;
+use ims::vector::CpuId;
+use ims_host::IrqCounts;
 use rustix::io::Errno;
 
 use super::wire::Wire;
@@ -36,6 +38,20 @@ pub trait Backed: Send {
 
     /// Whether it is kept pending.
     fn is_pending(&self) -> bool;
+
+    /// Masks it, or unmasks it and delivers what was kept, once. Harmless if it is
+    /// so already.
+    fn set_masked(&self, masked: bool);
+
+    /// The CPU that takes it, and its vector there; `None` if nobody knows.
+    fn target(&self) -> Option<(CpuId, u8)> {
+        None
+    }
+
+    /// What happened to it so far.
+    fn counts(&self) -> IrqCounts {
+        IrqCounts::default()
+    }
 
     /// Frees it, and says whether something kept pending was dropped.
     fn free(self: Box<Self>) -> bool;

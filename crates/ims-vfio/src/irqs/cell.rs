@@ -117,7 +117,16 @@ impl<T: Sign> Cell<T> {
 
     /// Raises it; `None` if it has no trigger and none is to come.
     pub(super) fn raise(&self) -> Option<Signalled> {
-        if self.wire.signal() {
+        self.raise_by(Wire::signal)
+    }
+
+    /// The same, for a thread that nobody may hold.
+    pub(super) fn raise_unheld(&self) -> Option<Signalled> {
+        self.raise_by(Wire::signal_unheld)
+    }
+
+    fn raise_by(&self, signal: fn(&Wire<T>) -> bool) -> Option<Signalled> {
+        if signal(&self.wire) {
             return Some(Signalled::Now);
         }
         let wait = |state| (state & bits::AWAITING != 0).then_some(state | bits::OWED);
@@ -127,7 +136,7 @@ impl<T: Sign> Cell<T> {
         {
             Ok(_) => Some(Signalled::Later),
             // Whoever ended the waiting had put the trigger there before.
-            Err(_) => self.wire.signal().then_some(Signalled::Now),
+            Err(_) => signal(&self.wire).then_some(Signalled::Now),
         }
     }
 

@@ -3,7 +3,8 @@
 
 use ims::domain::Request;
 use ims::store::{Cookie, Store};
-use ims_host::{Domain, HostError, Irq, Taken};
+use ims::vector::CpuId;
+use ims_host::{Domain, HostError, Irq, IrqCounts, Taken};
 use rustix::io::Errno;
 
 use super::backing::{Backed, Backing, BackingError, Signal};
@@ -61,6 +62,26 @@ impl<S: Store> Backed for HostBacked<S> {
 
     fn is_pending(&self) -> bool {
         self.domain.port().is_pending(self.irq.index())
+    }
+
+    fn set_masked(&self, masked: bool) {
+        let done = if masked {
+            self.irq.mask()
+        } else {
+            self.irq.unmask()
+        };
+        if let Err(error) = done {
+            let index = self.irq.index();
+            tracing::debug!(index, %error, "the interrupt of a vector went before the vector");
+        }
+    }
+
+    fn target(&self) -> Option<(CpuId, u8)> {
+        self.irq.location().ok()?.target
+    }
+
+    fn counts(&self) -> IrqCounts {
+        self.domain.counts(&self.irq)
     }
 
     fn free(self: Box<Self>) -> bool {

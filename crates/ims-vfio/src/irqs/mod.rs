@@ -28,7 +28,8 @@
 //! For that, `set` waits for raisers that have found the old eventfd: one write
 //! each, which does not block. It waits 20 ms at most. A client shares the open
 //! file, so it can make a full eventfd blocking again, and hold a raiser in its
-//! write until it reads; that holds the thread which raises, and no other. (A
+//! write until it reads; that holds the thread which raises, and no other. (So a
+//! thread that others need raises by [`Irqs::trigger_unheld`]. A
 //! raiser that gets no CPU for so long looks the same.) Then `set` signals the new
 //! eventfd, if there is one, in the raiser's stead, and returns; the raiser's own
 //! signal may still reach the old one. From then on, until [`Irqs::reset`], no
@@ -67,6 +68,7 @@ mod lines;
 mod models;
 mod patience;
 mod pin;
+mod report;
 mod request;
 mod set;
 mod state;
@@ -92,6 +94,7 @@ pub use cell::{Kind, Signalled};
 pub use error::{LinesError, SetError, StateError, TriggerError, VectorError};
 pub use host::HostBacking;
 pub use lines::{IrqInfo, Lines, MSI_LIMIT, MSIX_LIMIT};
+pub use report::{BackedReport, SlotReport};
 pub use request::{Payload, SetIrqs};
 pub use state::{IrqsState, PinState, VectorState};
 
@@ -303,6 +306,25 @@ impl Irqs {
     /// # Errors
     /// [`TriggerError`]; nothing was signalled and nothing is kept.
     pub fn trigger(&self, index: u32, subindex: u32) -> Result<Signalled, TriggerError> {
+        self.trigger_by(index, subindex, Cell::raise)
+    }
+
+    /// The same, on a thread that others need too: a server's, or an engine's that
+    /// several clients share. A client that fills its eventfd and makes it blocking
+    /// again does not hold that thread. It costs two more system calls.
+    ///
+    /// # Errors
+    /// As [`Irqs::trigger`].
+    pub fn trigger_unheld(&self, index: u32, subindex: u32) -> Result<Signalled, TriggerError> {
+        self.trigger_by(index, subindex, Cell::raise_unheld)
+    }
+
+    fn trigger_by(
+        &self,
+        index: u32,
+        subindex: u32,
+        raise: fn(&Cell) -> Option<Signalled>,
+    ) -> Result<Signalled, TriggerError> {
         if subindex >= self.inner.lines.count(index) {
             return Err(TriggerError::NoSuchVector);
         }
@@ -312,7 +334,7 @@ impl Irqs {
             irq::REQ => Some(&self.inner.req),
             _ => self.inner.bank(index).and_then(|bank| bank.get(subindex)),
         };
-        match cell.and_then(|cell| cell.raise()) {
+        match cell.and_then(raise) {
             Some(signalled) => Ok(signalled),
             None if index == irq::MSIX && self.kind_of(subindex) == Kind::Backed => {
                 Err(TriggerError::Backed)

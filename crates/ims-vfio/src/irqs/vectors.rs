@@ -9,6 +9,7 @@ use ims::store::Cookie;
 use super::backed::{BackedVectors, Handle};
 use super::cell::Kind;
 use super::error::VectorError;
+use super::report::BackedReport;
 use super::{Control, Irqs};
 
 impl Irqs {
@@ -108,9 +109,43 @@ impl Irqs {
         self.control().backed.as_ref()?.resolve(handle)
     }
 
+    /// Masks an IMS-backed vector in its slot, or unmasks it: for a device whose
+    /// guest masks vectors in a table that the client does not keep. A masked
+    /// vector keeps one interrupt, whatever slot and trigger it has meanwhile,
+    /// until it is unmasked or loses its trigger; an interrupt on its way when it is
+    /// masked arrives. It stays masked through [`Irqs::reset`].
+    ///
+    /// # Errors
+    /// [`VectorError::OutOfRange`], [`VectorError::NotBacked`].
+    pub fn set_masked(&self, vector: u32, masked: bool) -> Result<(), VectorError> {
+        self.backed(&mut self.control(), vector)?
+            .set_masked(vector, masked);
+        Ok(())
+    }
+
+    /// Whether an IMS-backed vector keeps an interrupt: its bit of the pending-bit
+    /// array.
+    ///
+    /// # Errors
+    /// [`VectorError::OutOfRange`], [`VectorError::NotBacked`].
+    pub fn is_pending(&self, vector: u32) -> Result<bool, VectorError> {
+        let mut control = self.control();
+        Ok(self.backed(&mut control, vector)?.is_pending(vector))
+    }
+
+    /// What there is to say of an IMS-backed vector.
+    ///
+    /// # Errors
+    /// [`VectorError::OutOfRange`], [`VectorError::NotBacked`].
+    pub fn report(&self, vector: u32) -> Result<BackedReport, VectorError> {
+        let mut control = self.control();
+        Ok(self.backed(&mut control, vector)?.report(vector))
+    }
+
     /// Revokes a vector's handle: its slot is freed and its trigger stays. An
     /// interrupt on its way reaches the trigger; one that the slot kept pending is
-    /// signalled now. Says whether there was a handle to revoke.
+    /// signalled now, or as the vector is unmasked. Says whether there was a handle
+    /// to revoke.
     pub fn revoke(&self, vector: u32) -> bool {
         let mut control = self.control();
         let backed = control.backed.as_mut();

@@ -3,6 +3,7 @@
 
 use super::bar::Bar;
 use super::capability::{Capability, MsixPlace};
+use super::extended::{self, Dvsec};
 use super::image::{Image, put};
 use super::layout::{CONVENTIONAL_SIZE, EXTENDED_SIZE, capability, command, header, status};
 use super::{Config, ConfigError, Places};
@@ -32,6 +33,7 @@ pub struct ConfigBuilder {
     pin: u8,
     bars: Vec<(u8, Bar)>,
     capabilities: Vec<Capability>,
+    extended: Vec<Dvsec>,
 }
 
 impl ConfigBuilder {
@@ -41,6 +43,7 @@ impl ConfigBuilder {
             pin: 0,
             bars: Vec::new(),
             capabilities: Vec::new(),
+            extended: Vec::new(),
         }
     }
 
@@ -59,7 +62,7 @@ impl ConfigBuilder {
     }
 
     /// It is a PCI Express endpoint with function-level reset; config space has
-    /// 4096 bytes, without extended capabilities.
+    /// 4096 bytes.
     #[must_use]
     pub fn pcie(mut self) -> Self {
         self.capabilities.push(Capability::Express);
@@ -91,6 +94,14 @@ impl ConfigBuilder {
         self
     }
 
+    /// It has a designated vendor-specific extended capability, and so must be a
+    /// PCI Express endpoint. There may be several.
+    #[must_use]
+    pub fn dvsec(mut self, dvsec: Dvsec) -> Self {
+        self.extended.push(dvsec);
+        self
+    }
+
     /// Config space, as after power-on.
     ///
     /// # Errors
@@ -108,6 +119,7 @@ impl ConfigBuilder {
         self.header(&mut image, express)?;
         let bars = self.bars(&mut image)?;
         let places = self.chain(&mut image, &bars)?;
+        extended::chain(&self.extended, express, &mut image)?;
         Ok(Config::from_image(image, bars, places))
     }
 

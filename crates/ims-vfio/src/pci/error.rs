@@ -48,6 +48,12 @@ pub enum ConfigError {
     /// A capability was asked for twice.
     #[error("capability {0:#x} is there twice")]
     Twice(u8),
+    /// An extended capability without PCI Express.
+    #[error("extended capabilities need the space of PCI Express; make the function one")]
+    NotExpress,
+    /// The extended capabilities do not fit.
+    #[error("the extended capabilities do not fit below 0x1000; leave one out")]
+    ExtendedFull,
     /// A vendor capability whose mask is not as long as its bytes.
     #[error("a vendor capability's mask must be as long as its bytes")]
     Mask,

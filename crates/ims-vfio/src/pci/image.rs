@@ -26,6 +26,23 @@ impl Image {
         }
     }
 
+    /// Gives back the memory of the end that is all zeros; what lies there reads as
+    /// zero and cannot be written. There may be thousands of functions.
+    pub(crate) fn trim(&mut self) {
+        let all = [
+            &mut self.initial,
+            &mut self.writable,
+            &mut self.cleared,
+            &mut self.device,
+        ];
+        let used = |bytes: &[u8]| bytes.iter().rposition(|byte| *byte != 0);
+        let last = all.iter().filter_map(|bytes| used(bytes)).max();
+        let length = last.map_or(0, |last| last.saturating_add(1));
+        for bytes in all {
+            *bytes = bytes.iter().take(length).copied().collect();
+        }
+    }
+
     /// What a byte that holds `old` holds after `new` was written at `offset`.
     pub(crate) fn written(&self, offset: usize, old: u8, new: u8) -> u8 {
         let writable = self.writable.get(offset).copied().unwrap_or(0);

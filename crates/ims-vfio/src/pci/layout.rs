@@ -187,3 +187,29 @@ pub mod msix {
     /// Offsets are multiples of this.
     pub const ALIGN: u32 = 8;
 }
+
+/// Extended capabilities, from the start of each (PCIe §7.6.3).
+pub mod extended {
+    /// Where the first one is.
+    pub const START: u16 = 0x100;
+    /// Where the version begins in the header.
+    pub const VERSION_SHIFT: u32 = 16;
+    /// Where the place of the next one begins in the header; 0 is none.
+    pub const NEXT_SHIFT: u32 = 20;
+    /// ID of a designated vendor-specific one.
+    pub const DVSEC: u16 = 0x0023;
+}
+
+/// A designated vendor-specific extended capability, from its start (PCIe §7.9.6).
+pub mod dvsec {
+    /// Vendor in 15:0, revision in 19:16, length in 31:20.
+    pub const HEADER: u16 = 0x04;
+    /// Where the revision begins.
+    pub const REVISION_SHIFT: u32 = 16;
+    /// Where the length begins.
+    pub const LENGTH_SHIFT: u32 = 20;
+    /// Which of the vendor's, 16 bits.
+    pub const ID: u16 = 0x08;
+    /// The vendor's registers.
+    pub const BODY: u16 = 0x0a;
+}

@@ -23,12 +23,14 @@ mod bar;
 mod builder;
 mod capability;
 mod error;
+mod extended;
 mod image;
 pub mod layout;
 mod state;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
+use std::iter::repeat;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -36,6 +38,7 @@ pub use bar::Bar;
 pub use builder::{ConfigBuilder, Identity};
 pub use capability::MsixPlace;
 pub use error::ConfigError;
+pub use extended::Dvsec;
 pub use state::{ConfigState, StateError};
 
 use builder::bar_offset;
@@ -75,9 +78,12 @@ pub struct Effects {
 /// [`intx_disabled`](Self::intx_disabled)) takes no lock.
 #[derive(Debug)]
 pub struct Config {
+    /// Bytes that can be read.
+    size: usize,
     image: Image,
     bars: [Option<Bar>; 6],
     places: Places,
+    /// As many as can be anything but zero.
     bytes: Mutex<Box<[u8]>>,
     /// What the data path asks, kept beside the bytes: written under their lock.
     controls: AtomicU32,
@@ -107,9 +113,12 @@ impl Config {
         ConfigBuilder::new(identity)
     }
 
-    fn from_image(image: Image, bars: [Option<Bar>; 6], places: Places) -> Self {
+    fn from_image(mut image: Image, bars: [Option<Bar>; 6], places: Places) -> Self {
+        let size = image.initial.len();
+        image.trim();
         let bytes = Mutex::new(image.initial.clone());
         Self {
+            size,
             image,
             bars,
             places,
@@ -125,7 +134,7 @@ impl Config {
 
     /// Bytes of config space: 256, or 4096 of a PCI Express function.
     pub fn size(&self) -> u64 {
-        u64::try_from(self.image.initial.len()).unwrap_or(u64::MAX)
+        u64::try_from(self.size).unwrap_or(u64::MAX)
     }
 
     fn bar(&self, index: u32) -> Option<Bar> {
@@ -165,9 +174,11 @@ impl Config {
         let Ok(offset) = usize::try_from(offset) else {
             return;
         };
+        let inside = data.len().min(self.size.saturating_sub(offset));
         let bytes = self.lock();
-        for (to, from) in data.iter_mut().zip(bytes.iter().skip(offset)) {
-            *to = *from;
+        let held = bytes.iter().copied().skip(offset).chain(repeat(0));
+        for (to, from) in data.iter_mut().take(inside).zip(held) {
+            *to = from;
         }
     }
 

@@ -49,7 +49,9 @@ impl ConfigState {
 impl Config {
     /// What it holds now.
     pub fn save(&self) -> ConfigState {
-        ConfigState(self.lock().to_vec())
+        let mut bytes = self.lock().to_vec();
+        bytes.resize(self.size, 0);
+        ConfigState(bytes)
     }
 
     /// Takes the bits that can change from `state`; all others must be the ones
@@ -60,9 +62,9 @@ impl Config {
     /// [`StateError`]; nothing has changed.
     pub fn restore(&self, state: &ConfigState) -> Result<Effects, StateError> {
         let mut bytes = self.lock();
-        if bytes.len() != state.0.len() {
+        if self.size != state.0.len() {
             return Err(StateError::Size {
-                expected: bytes.len(),
+                expected: self.size,
                 found: state.0.len(),
             });
         }
@@ -76,7 +78,9 @@ impl Config {
         if power_state != 0 && power_state != power::D3_HOT {
             return Err(StateError::PowerState);
         }
-        bytes.copy_from_slice(&state.0);
+        for (to, from) in bytes.iter_mut().zip(&state.0) {
+            *to = *from;
+        }
         Ok(self.publish(&bytes))
     }
 }

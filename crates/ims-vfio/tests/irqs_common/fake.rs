@@ -77,6 +77,14 @@ impl Backed for One {
         self.given.lock().unwrap()[&self.index].pending
     }
 
+    fn set_masked(&self, masked: bool) {
+        let mut given = self.given.lock().unwrap();
+        let one = given.get_mut(&self.index).unwrap();
+        if !masked && std::mem::take(&mut one.pending) {
+            one.signal.give();
+        }
+    }
+
     fn free(self: Box<Self>) -> bool {
         self.given
             .lock()

@@ -7,6 +7,7 @@
 )]
 
 mod access;
+mod arrivals;
 mod maps;
 mod messages;
 mod quiet;
