@@ -37,4 +37,4 @@ pub mod version;
 mod wake;
 
 pub use limits::Limits;
-pub use server::{DeviceId, ListenError, Server, ServerError};
+pub use server::{DeviceId, ListenError, Server, ServerError, bind};

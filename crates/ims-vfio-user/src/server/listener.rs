@@ -50,8 +50,13 @@ impl Drop for Door {
     }
 }
 
-/// Listens at `path`.
-pub(super) fn bind(path: &Path) -> Result<UnixListener, ListenError> {
+/// Listens at `path`, in place of a socket that a dead server left there, without
+/// blocking: what [`Server::listen`](super::Server::listen) does, for the sockets a
+/// server has besides.
+///
+/// # Errors
+/// [`ListenError`].
+pub fn bind(path: &Path) -> Result<UnixListener, ListenError> {
     let failed = |source| ListenError::Bind {
         path: path.to_owned(),
         source,

@@ -23,7 +23,7 @@ use crate::limits::Limits;
 use crate::wake::{Event, Events};
 use service::Service;
 
-pub use listener::ListenError;
+pub use listener::{ListenError, bind};
 
 /// Devices on sockets.
 ///
