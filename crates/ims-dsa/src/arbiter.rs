@@ -1,123 +1,139 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Which of a group's queues is served next: by priority, starving none.
+//! Which of a group's queues is served next: by priority and by the work done
+//! for each, starving none.
+//!
+//! ```text
+//!   ready, by how much each has had:   3.0   3.5   7.1
+//!                                       │ first
+//!                                       ▼ pays cost / priority and lines up again
+//! ```
+
+use std::collections::BTreeMap;
 
 /// The lowest priority, and the highest (WQCFG, 9.2.24).
 pub const PRIORITIES: core::ops::RangeInclusive<u8> = 1..=15;
 
-/// Smooth weighted round robin.
+/// What one unit of cost is at priority 1: a multiple of every priority, so that
+/// nothing is rounded.
+const UNIT: u128 = 360_360;
+
+/// Fair queueing in virtual time (stride scheduling).
 ///
-/// At each turn every ready queue earns its priority and the richest pays the
-/// sum of what was earned. Among queues that stay ready each gets exactly its
-/// share in any stretch of turns as long as the sum, and its turns lie evenly.
+/// Every queue has an account of what it has had, divided by its priority; the
+/// ready queue that has had least is next. Among queues that stay ready, with
+/// descriptors of one cost, each gets exactly its share in each stretch of turns
+/// as long as the sum of the priorities.
+///
+/// A turn costs time in the logarithm of the number of ready queues. Queues that
+/// are not ready cost nothing.
 #[derive(Debug)]
-pub(crate) struct Arbiter {
-    queues: Vec<Share>,
+pub(crate) struct Arbiter<Q> {
+    /// The ready queues: by account, then by how long they wait.
+    line: BTreeMap<(u128, u64), Q>,
+    /// The account of who was served last: where those who come begin.
+    now: u128,
+    /// Numbers the entries of the line.
+    entries: u64,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Share {
-    priority: i64,
-    credit: i64,
+/// A queue's part in it.
+#[derive(Debug)]
+pub(crate) struct Share {
+    priority: u8,
+    account: u128,
+    /// The entry in the line, while there is one.
+    entry: Option<u64>,
 }
 
-impl Arbiter {
-    pub(crate) fn new(priorities: impl IntoIterator<Item = u8>) -> Self {
-        let share = |priority: u8| Share {
-            priority: priority.into(),
-            credit: 0,
-        };
+impl Share {
+    pub(crate) fn new(priority: u8) -> Self {
         Self {
-            queues: priorities.into_iter().map(share).collect(),
+            priority,
+            account: 0,
+            entry: None,
         }
     }
 
-    /// Changes a queue's priority from its next turn on.
-    pub(crate) fn set_priority(&mut self, queue: usize, priority: u8) {
-        if let Some(share) = self.queues.get_mut(queue) {
-            *share = Share {
-                priority: priority.into(),
-                credit: 0,
-            };
+    fn price(&self, cost: u64) -> u128 {
+        u128::from(cost) * UNIT / u128::from(self.priority.max(1))
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        self.entry.is_some()
+    }
+
+    /// Changes the priority; what it has had stays.
+    pub(crate) fn set_priority(&mut self, priority: u8) {
+        self.priority = priority;
+    }
+}
+
+impl<Q: Copy> Arbiter<Q> {
+    pub(crate) fn new() -> Self {
+        Self {
+            line: BTreeMap::new(),
+            now: 0,
+            entries: 0,
         }
     }
 
-    /// The next of the queues that are `ready`.
+    /// The queue has something to do. Nothing changes if it is in line already.
     ///
-    /// One that is not ready loses what it had earned: a queue cannot save up
-    /// while empty and then shut others out.
-    pub(crate) fn pick(&mut self, ready: impl Fn(usize) -> bool) -> Option<usize> {
-        let mut earned = 0;
-        let mut richest: Option<(usize, i64)> = None;
-        for (queue, share) in self.queues.iter_mut().enumerate() {
-            if !ready(queue) {
-                share.credit = 0;
-                continue;
-            }
-            share.credit += share.priority;
-            earned += share.priority;
-            if richest.is_none_or(|(_, credit)| share.credit > credit) {
-                richest = Some((queue, share.credit));
-            }
+    /// It begins where the others are: it cannot save up while idle and then shut
+    /// them out. What it was charged in advance stays.
+    pub(crate) fn enter(&mut self, queue: Q, share: &mut Share) {
+        if share.entry.is_none() {
+            share.account = share.account.max(self.now);
+            self.entries += 1;
+            share.entry = Some(self.entries);
+            self.line.insert((share.account, self.entries), queue);
         }
-        let (queue, _) = richest?;
-        if let Some(share) = self.queues.get_mut(queue) {
-            share.credit -= earned;
+    }
+
+    /// The queue has nothing to do any more.
+    pub(crate) fn leave(&mut self, share: &mut Share) -> Option<Q> {
+        let entry = share.entry.take()?;
+        self.line.remove(&(share.account, entry))
+    }
+
+    /// Who is next.
+    pub(crate) fn first(&self) -> Option<Q> {
+        self.line.first_key_value().map(|(_, queue)| *queue)
+    }
+
+    /// How many queues are ready.
+    pub(crate) fn ready(&self) -> usize {
+        self.line.len()
+    }
+
+    /// The queue is served, and pays.
+    pub(crate) fn serve(&mut self, share: &mut Share, cost: u64) {
+        self.now = self.now.max(share.account);
+        self.charge(share, cost);
+    }
+
+    /// The queue pays, now or for what has been done for it.
+    pub(crate) fn charge(&mut self, share: &mut Share, cost: u64) {
+        self.set_account(share, share.account.saturating_add(share.price(cost)));
+    }
+
+    /// The queue gets back what it paid too much, as far as that is not a claim on
+    /// the past.
+    pub(crate) fn refund(&mut self, share: &mut Share, cost: u64) {
+        let account = share.account.saturating_sub(share.price(cost));
+        self.set_account(share, account.max(self.now).min(share.account));
+    }
+
+    fn set_account(&mut self, share: &mut Share, account: u128) {
+        let queue = self.leave(share);
+        share.account = account;
+        if let Some(queue) = queue {
+            self.entries += 1;
+            share.entry = Some(self.entries);
+            self.line.insert((account, self.entries), queue);
         }
-        Some(queue)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn nothing_ready_means_nobody_is_served() {
-        assert_eq!(Arbiter::new([1, 2]).pick(|_| false), None);
-        assert_eq!(Arbiter::new([]).pick(|_| true), None);
-    }
-
-    #[test]
-    fn an_idle_queue_earns_nothing() {
-        let mut arbiter = Arbiter::new([15, 1]);
-        for _ in 0..100 {
-            assert_eq!(arbiter.pick(|queue| queue == 1), Some(1));
-        }
-        let first: Vec<_> = (0..16).filter_map(|_| arbiter.pick(|_| true)).collect();
-        assert_eq!(first.iter().filter(|queue| **queue == 1).count(), 1);
-    }
-
-    proptest! {
-        #[test]
-        fn busy_queues_get_exactly_their_share_each_round(
-            priorities in prop::collection::vec(PRIORITIES, 1..9),
-            rounds in 1usize..5,
-        ) {
-            let mut arbiter = Arbiter::new(priorities.iter().copied());
-            let sum: usize = priorities.iter().map(|p| usize::from(*p)).sum();
-            for _ in 0..rounds {
-                let mut served = vec![0; priorities.len()];
-                for _ in 0..sum {
-                    served[arbiter.pick(|_| true).unwrap()] += 1;
-                }
-                prop_assert!(served.iter().eq(priorities.iter()));
-            }
-        }
-
-        #[test]
-        fn a_queue_that_stays_ready_is_never_starved_by_others_that_come_and_go(
-            priorities in prop::collection::vec(PRIORITIES, 2..9),
-            others in prop::collection::vec(any::<u8>(), 400),
-        ) {
-            let mut arbiter = Arbiter::new(priorities.iter().copied());
-            let sum: usize = priorities.iter().map(|p| usize::from(*p)).sum();
-            let mut waited = 0;
-            for pattern in others {
-                let picked = arbiter.pick(|queue| queue == 0 || pattern >> (queue % 8) & 1 == 1);
-                waited = if picked == Some(0) { 0 } else { waited + 1 };
-                prop_assert!(waited <= 2 * sum);
-            }
-        }
-    }
-}
+mod tests;

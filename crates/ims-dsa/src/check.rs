@@ -8,7 +8,8 @@
 
 use crate::layout::{Descriptor, Flags, Opcode, Span, Status};
 use crate::limits::{Capabilities, Limits};
-use crate::operation::overlap;
+
+mod operands;
 
 /// What a descriptor is checked against.
 #[derive(Debug, Clone, Copy)]
@@ -70,6 +71,12 @@ fn form(opcode: Opcode) -> Form {
             &[(38, 40), (41, 64)],
         ),
         Opcode::ComparePattern => (Flags::CHECK_RESULT | one, RECORD, &[(38, 40), (41, 64)]),
+        Opcode::CreateDelta => (
+            Flags::CHECK_RESULT | WRITES | one | two | three,
+            RECORD,
+            &[(38, 40), (52, 56), (57, 64)],
+        ),
+        Opcode::ApplyDelta => (WRITES | one | two, Flags::NONE, &[(38, 40), (44, 64)]),
         Opcode::Dualcast => (
             WRITES | one | two | three,
             Flags::NONE,
@@ -85,6 +92,19 @@ fn form(opcode: Opcode) -> Form {
             RECORD,
             &[(38, 40), (44, 48), (56, 64)],
         ),
+        Opcode::DifCheck => (
+            one,
+            Flags::NONE,
+            &[(24, 32), (38, 40), (41, 42), (43, 48), (56, 64)],
+        ),
+        Opcode::DifInsert => (WRITES | one | two, Flags::NONE, &[(38, 41), (43, 56)]),
+        Opcode::DifStrip => (
+            WRITES | one | two,
+            Flags::NONE,
+            &[(38, 40), (41, 42), (43, 48), (56, 64)],
+        ),
+        Opcode::DifUpdate => (WRITES | one | two, Flags::NONE, &[(38, 40), (43, 48)]),
+        Opcode::CacheFlush => (WRITES | two, Flags::NONE, &[(16, 24), (38, 64)]),
     };
     Form {
         allowed,
@@ -101,10 +121,13 @@ pub(crate) fn check(descriptor: &Descriptor, rules: &Rules) -> Result<Opcode, Re
     let opcode = operation(descriptor, rules)?;
     let form = form(opcode);
     flags(descriptor, opcode, &form, rules)?;
-    if !descriptor.is_zero(form.reserved) || !seed_fields_are_clear(descriptor, opcode) {
+    if !descriptor.is_zero(form.reserved)
+        || !seed_fields_are_clear(descriptor, opcode)
+        || !dif_flags_are_clear(descriptor, opcode)
+    {
         return Err(Status::ReservedNotZero.into());
     }
-    operands(descriptor, opcode, rules)?;
+    operands::check(descriptor, opcode, rules)?;
     Ok(opcode)
 }
 
@@ -129,7 +152,14 @@ fn flags(
     if rules.in_batch {
         allowed = allowed | Flags::FENCE;
     }
-    if !rules.capabilities.cache_control {
+    if rules.limits.block_on_fault && !matches!(opcode, Opcode::NoOp | Opcode::Drain) {
+        allowed = allowed | Flags::BLOCK_ON_FAULT;
+    }
+    let cache_control = match opcode {
+        Opcode::CacheFlush => rules.capabilities.flush_cache_control,
+        _ => rules.capabilities.cache_control,
+    };
+    if !cache_control {
         allowed = allowed & !Flags::CACHE_CONTROL;
     }
     if !rules.capabilities.readback {
@@ -161,56 +191,18 @@ fn seed_fields_are_clear(descriptor: &Descriptor, opcode: Opcode) -> bool {
     }
 }
 
-fn operands(descriptor: &Descriptor, opcode: Opcode, rules: &Rules) -> Result<(), Status> {
-    let size = descriptor.size.get();
-    let (source, destination) = (descriptor.source.get(), descriptor.destination.get());
+/// Of the DIF flags some bits are reserved, and where the source has no DIF,
+/// those that take from it (8.3.15).
+fn dif_flags_are_clear(descriptor: &Descriptor, opcode: Opcode) -> bool {
+    let dif = descriptor.dif();
+    let general = dif.general.reserved() == 0;
+    let destination = dif.destination.reserved() == 0;
     match opcode {
-        Opcode::NoOp | Opcode::Drain => return Ok(()),
-        Opcode::Batch => return batch(descriptor, rules),
-        _ => {}
+        Opcode::DifCheck | Opcode::DifStrip => general,
+        Opcode::DifInsert => general && destination && !dif.destination.passes(),
+        Opcode::DifUpdate => general && destination,
+        _ => true,
     }
-    if size == 0 || size > rules.limits.max_transfer() {
-        return Err(Status::TransferSize);
-    }
-    match opcode {
-        Opcode::MemoryMove
-            if !rules.capabilities.overlapping_copy && overlap(source, destination, size) =>
-        {
-            Err(Status::Overlap)
-        }
-        Opcode::CopyCrc if overlap(source, destination, size) => Err(Status::Overlap),
-        Opcode::Dualcast => dualcast(source, destination, descriptor.extra.get(), size),
-        Opcode::Crc | Opcode::CopyCrc if !descriptor.seed_address.get().is_multiple_of(4) => {
-            Err(Status::AddressAlignment)
-        }
-        _ => Ok(()),
-    }
-}
-
-fn dualcast(source: u64, first: u64, second: u64, size: u32) -> Result<(), Status> {
-    if (first ^ second) & 0xfff != 0 {
-        return Err(Status::DualcastAlignment);
-    }
-    let clash = overlap(source, first, size)
-        || overlap(source, second, size)
-        || overlap(first, second, size);
-    if clash { Err(Status::Overlap) } else { Ok(()) }
-}
-
-fn batch(descriptor: &Descriptor, rules: &Rules) -> Result<(), Status> {
-    let least = if rules.capabilities.batch_of_one {
-        1
-    } else {
-        2
-    };
-    let count = descriptor.size.get();
-    if count < least || count > rules.limits.max_batch() {
-        return Err(Status::DescriptorCount);
-    }
-    if !descriptor.source.get().is_multiple_of(64) {
-        return Err(Status::ListAlignment);
-    }
-    Ok(())
 }
 
 #[cfg(test)]

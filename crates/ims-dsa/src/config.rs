@@ -3,7 +3,7 @@
 
 use crate::arbiter::PRIORITIES;
 use crate::limits::Capabilities;
-use crate::queue::{Mode, QueueConfig};
+use crate::queue_config::{Mode, QueueConfig};
 
 /// The largest shift each limit's register field allows (WQCFG +12: 4:0, 8:5).
 const MAX_TRANSFER_SHIFT: u8 = 31;
@@ -52,6 +52,12 @@ pub enum ConfigError {
         /// The queue.
         queue: u32,
     },
+    /// A queue is added that holds nothing.
+    #[error("work queue {queue}: size 0; give it room for a descriptor at least")]
+    Size {
+        /// The queue.
+        queue: u32,
+    },
     /// There are more queues or engines than numbers for them.
     #[error("too many queues or engines; their numbers have 32 bits")]
     TooMany,
@@ -72,10 +78,8 @@ impl DeviceConfig {
                 continue;
             }
             if !self.engines.contains(&Some(config.group)) {
-                return Err(ConfigError::NoEngine {
-                    queue,
-                    group: config.group,
-                });
+                let group = config.group;
+                return Err(ConfigError::NoEngine { queue, group });
             }
             check_queue(queue, config)?;
         }

@@ -1,23 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A device: groups of queues and engines.
 //!
-//! [`Device`] controls: it starts and stops engines and enables queues.
-//! [`WorkQueues`] carries data: it is cloned to whoever submits.
+//! [`Device`] controls: it starts and stops engines and adds queues.
+//! [`WorkQueue`] and [`WorkQueues`] carry data: they are cloned to whoever submits.
 
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
+
+use ims_vfio::Hold;
 
 use crate::config::{ConfigError, DeviceConfig, check_queue};
-use crate::engine::Engine;
+use crate::engine::{Engine, Exit};
 use crate::errors::ErrorLog;
 use crate::group::{Group, Stopped};
 use crate::interrupts::Interrupts;
 use crate::limits::Capabilities;
-use crate::queue::{Queue, QueueConfig};
+use crate::number::{Number, Numbers};
+use crate::queue::Queue;
+use crate::queue_config::QueueConfig;
 use crate::statistics::{EngineCounters, Statistics};
-use crate::work_queues::{Groups, Place, WorkQueues};
+use crate::work_queue::WorkQueue;
+use crate::work_queues::{Groups, WorkQueues};
 
 /// Why a queue could not be changed, drained or aborted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -43,24 +48,28 @@ pub enum QueueError {
     Stopped(#[from] Stopped),
 }
 
-/// The control half of a device. Dropping it stops its engines.
+/// The control half of a device.
 ///
-/// It is made with its engines stopped and its queues disabled.
+/// It is made with its engines stopped and its queues disabled. Dropping it stops
+/// its engines as [`stop`](Self::stop) does, and takes its queues away.
 pub struct Device<I: Interrupts> {
     groups: Arc<Groups>,
-    /// For each engine in use, its number and its group.
+    /// The number of each group, by its place among the groups.
+    names: Vec<u32>,
+    /// For each engine in use, its number and its group's place.
     engines: Vec<(u32, usize)>,
+    /// For each engine in use, and for those that had to be left running.
     counters: Vec<Arc<EngineCounters>>,
+    numbers: Arc<Numbers>,
     capabilities: Capabilities,
     interrupts: Arc<I>,
-    errors: Arc<dyn ErrorLog>,
     threads: Vec<JoinHandle<()>>,
+    exit: Exit,
 }
 
 impl<I: Interrupts> fmt::Debug for Device<I> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Device")
-            .field("groups", &self.groups)
             .field("engines", &self.engines)
             .field("running", &!self.threads.is_empty())
             .finish_non_exhaustive()
@@ -68,7 +77,7 @@ impl<I: Interrupts> fmt::Debug for Device<I> {
 }
 
 impl<I: Interrupts> Device<I> {
-    /// Makes a device.
+    /// Makes a device. The errors of the configuration's queues go to `errors`.
     ///
     /// # Errors
     /// [`ConfigError`] if it cannot be put together like this.
@@ -81,22 +90,6 @@ impl<I: Interrupts> Device<I> {
         let mut names: Vec<u32> = config.engines.iter().flatten().copied().collect();
         names.sort_unstable();
         names.dedup();
-        let mut queues: Vec<Vec<Queue>> = names.iter().map(|_| Vec::new()).collect();
-        let mut places = Vec::with_capacity(config.queues.len());
-        for (number, queue) in (0..).zip(&config.queues) {
-            let group = names
-                .binary_search(&queue.group)
-                .ok()
-                .filter(|_| queue.size > 0);
-            places.push(group.and_then(|group| {
-                let members = queues.get_mut(group)?;
-                members.push(Queue::new(number, *queue));
-                Some(Place {
-                    group,
-                    queue: members.len() - 1,
-                })
-            }));
-        }
         let engines: Vec<(u32, usize)> = (0..)
             .zip(&config.engines)
             .filter_map(|(number, group)| {
@@ -104,27 +97,62 @@ impl<I: Interrupts> Device<I> {
             })
             .collect();
         let count = |group| engines.iter().filter(|(_, of)| *of == group).count();
-        let groups = queues
-            .into_iter()
-            .enumerate()
-            .map(|(group, queues)| Arc::new(Group::new(queues, count(group))))
+        let groups: Vec<Arc<Group>> = (0..names.len())
+            .map(|group| Arc::new(Group::new(count(group))))
             .collect();
+        let first = u32::try_from(config.queues.len()).map_err(|_| ConfigError::TooMany)?;
+        let numbers = Numbers::starting_at(first);
+        let mut queues = Vec::with_capacity(config.queues.len());
+        for (number, queue) in (0..).zip(&config.queues) {
+            let group = names.binary_search(&queue.group).ok();
+            let group = group.and_then(|group| groups.get(group));
+            let group = group.filter(|_| queue.size > 0);
+            let number = numbers.take(number);
+            queues.push(group.map(|group| add(group, number, *queue, Arc::clone(&errors))));
+        }
         Ok(Self {
-            counters: engines.iter().map(|_| Arc::default()).collect(),
-            groups: Arc::new(Groups { groups, places }),
+            groups: Arc::new(Groups { groups, queues }),
+            names,
+            counters: Vec::new(),
             engines,
+            numbers,
             capabilities: config.capabilities,
             interrupts,
-            errors,
             threads: Vec::new(),
+            exit: Exit::default(),
         })
     }
 
-    /// The data half.
+    /// The queues of the configuration.
     pub fn queues(&self) -> WorkQueues {
         WorkQueues {
             groups: Arc::clone(&self.groups),
         }
+    }
+
+    /// Adds a queue, whether engines run or not; its errors go to `errors`. It is
+    /// disabled. Numbers of queues that were removed are not used again soon.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if there is no such group, or the configuration is not valid.
+    pub fn add_queue(
+        &self,
+        config: QueueConfig,
+        errors: Arc<dyn ErrorLog>,
+    ) -> Result<WorkQueue, ConfigError> {
+        let number = self.numbers.next().ok_or(ConfigError::TooMany)?;
+        let queue = number.get();
+        if config.size == 0 {
+            return Err(ConfigError::Size { queue });
+        }
+        check_queue(queue, &config)?;
+        let group = self.names.binary_search(&config.group).ok();
+        let group = group.and_then(|group| self.groups.groups.get(group));
+        let group = group.ok_or(ConfigError::NoEngine {
+            queue,
+            group: config.group,
+        })?;
+        Ok(add(group, number, config, errors))
     }
 
     /// What the device did so far.
@@ -141,27 +169,23 @@ impl<I: Interrupts> Device<I> {
         if !self.threads.is_empty() {
             return Ok(());
         }
-        for group in &self.groups.groups {
-            group.set_running(true);
-        }
-        let mut started = vec![0; self.groups.groups.len()];
-        for (&(number, group), counters) in self.engines.iter().zip(&self.counters) {
-            let (Some(place), Some(group)) =
-                (started.get_mut(group), self.groups.groups.get(group))
+        let runs: Vec<u64> = self.groups.groups.iter().map(|group| group.run()).collect();
+        let mut free = self.free_counters().into_iter();
+        for &(number, group) in &self.engines {
+            let (Some(&run), Some(group), Some(counters)) =
+                (runs.get(group), self.groups.groups.get(group), free.next())
             else {
                 continue;
             };
             let engine = Engine {
                 number,
-                place: *place,
+                run,
                 group: Arc::clone(group),
                 interrupts: Arc::clone(&self.interrupts),
-                errors: Arc::clone(&self.errors),
-                counters: Arc::clone(counters),
+                counters,
                 capabilities: self.capabilities,
             };
-            *place += 1;
-            match engine.spawn() {
+            match engine.spawn(Arc::clone(&self.exit)) {
                 Ok(thread) => self.threads.push(thread),
                 Err(error) => {
                     self.stop();
@@ -172,11 +196,55 @@ impl<I: Interrupts> Device<I> {
         Ok(())
     }
 
+    /// Counters that no thread writes to, for each engine: counters have one writer.
+    fn free_counters(&mut self) -> Vec<Arc<EngineCounters>> {
+        // Nobody else has them, and what whoever had them counted is seen.
+        let unused = |counters: &mut Arc<EngineCounters>| {
+            let is_ours = Arc::get_mut(counters).is_some();
+            is_ours.then(|| Arc::clone(counters))
+        };
+        let mut free: Vec<_> = self.counters.iter_mut().filter_map(unused).collect();
+        while free.len() < self.engines.len() {
+            let counters = Arc::<EngineCounters>::default();
+            self.counters.push(Arc::clone(&counters));
+            free.push(counters);
+        }
+        free
+    }
+
     /// Stops the engines, each after the descriptor it executes, and waits for
-    /// them. What was not started stays queued.
+    /// them. What was not started stays queued. A descriptor that waits for a page
+    /// ends with the page fault.
+    ///
+    /// On an engine's own thread (a hold was dropped there, an interrupt raised) it
+    /// does not wait: the engines end by themselves.
     pub fn stop(&mut self) {
         for group in &self.groups.groups {
-            group.set_running(false);
+            group.stop();
+        }
+        self.join();
+    }
+
+    /// Stops the engines, each after the descriptor at hand, without waiting, and
+    /// takes the queues away with what waits in them. Each engine keeps a clone of
+    /// `hold` until its thread does nothing more.
+    ///
+    /// To let everything end first, drain the queues; to have what is executed given
+    /// up, abort them.
+    pub fn retire(mut self, hold: Hold) {
+        // Nobody sets it twice: the device is gone afterwards.
+        drop(self.exit.set(hold));
+        self.threads.clear();
+    }
+
+    fn join(&mut self) {
+        let here = thread::current().id();
+        if self
+            .threads
+            .iter()
+            .any(|engine| engine.thread().id() == here)
+        {
+            self.threads.clear();
         }
         for thread in self.threads.drain(..) {
             // An engine ends by a panic only if an address space, a log or the
@@ -190,7 +258,8 @@ impl<I: Interrupts> Device<I> {
     /// # Errors
     /// [`QueueError::NoSuchQueue`].
     pub fn enable(&mut self, queue: u32) -> Result<(), QueueError> {
-        self.with_queue(queue, |queue| queue.set_enabled(true))
+        self.queue(queue)?.enable();
+        Ok(())
     }
 
     /// Makes a queue take nothing more, and waits until what it took has ended.
@@ -198,7 +267,7 @@ impl<I: Interrupts> Device<I> {
     /// # Errors
     /// As [`WorkQueues::drain_queue`]; the queue is disabled in any case.
     pub fn disable(&mut self, queue: u32) -> Result<(), QueueError> {
-        self.with_queue(queue, |queue| queue.set_enabled(false))?;
+        self.queue(queue)?.disable();
         self.queues().drain_queue(queue)
     }
 
@@ -207,38 +276,35 @@ impl<I: Interrupts> Device<I> {
     /// # Errors
     /// [`QueueError`]; the queue is as it was.
     pub fn configure(&mut self, queue: u32, config: QueueConfig) -> Result<(), QueueError> {
-        check_queue(queue, &config)?;
-        self.with_queue(queue, |queue| {
-            if queue.is_enabled() {
-                Err(QueueError::Enabled)
-            } else if queue.occupancy() > 0 {
-                Err(QueueError::NotEmpty)
-            } else if queue.config().group != config.group || config.size == 0 {
-                Err(QueueError::Fixed)
-            } else {
-                Ok(())
-            }
-        })??;
-        let (group, place) = self.groups.find(queue).ok_or(QueueError::NoSuchQueue)?;
-        group.configure(place, config);
-        Ok(())
+        self.queue(queue)?.configure(config)
     }
 
-    fn with_queue<T>(
-        &self,
-        queue: u32,
-        change: impl FnOnce(&mut Queue) -> T,
-    ) -> Result<T, QueueError> {
-        let (group, place) = self.groups.find(queue).ok_or(QueueError::NoSuchQueue)?;
-        group
-            .with_queue(place, change)
-            .ok_or(QueueError::NoSuchQueue)
+    fn queue(&self, queue: u32) -> Result<WorkQueue, QueueError> {
+        self.queues().get(queue).ok_or(QueueError::NoSuchQueue)
+    }
+}
+
+/// Makes a queue of a group.
+fn add(
+    group: &Arc<Group>,
+    number: Number,
+    config: QueueConfig,
+    errors: Arc<dyn ErrorLog>,
+) -> WorkQueue {
+    let value = number.get();
+    WorkQueue {
+        place: group.add(Queue::new(number, config, errors)),
+        group: Arc::clone(group),
+        number: value,
     }
 }
 
 impl<I: Interrupts> Drop for Device<I> {
     fn drop(&mut self) {
-        self.stop();
+        for group in &self.groups.groups {
+            group.close();
+        }
+        self.join();
     }
 }
 

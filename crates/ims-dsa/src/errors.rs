@@ -3,7 +3,7 @@
 
 use crate::client::Pasid;
 use crate::interrupts::Handle;
-use crate::layout::{Flags, Status};
+use crate::layout::{Completion, Flags, Status};
 
 /// An error for the device's log: its SWERROR register (9.2.14) or event log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +25,10 @@ pub struct SoftwareError {
     pub invalid_flags: Flags,
     /// The interrupt handle, if the descriptor asked for an interrupt.
     pub handle: Option<Handle>,
+    /// The descriptor's flags.
+    pub flags: Flags,
+    /// The completion record, written or not.
+    pub record: Completion,
 }
 
 /// Takes the errors of a device.

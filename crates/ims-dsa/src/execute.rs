@@ -9,6 +9,7 @@
 //! ```
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use vm_memory::{Bytes, VolatileMemoryError, VolatileSlice};
 use zerocopy::FromZeros;
@@ -23,28 +24,37 @@ use crate::layout::{
     Status,
 };
 use crate::limits::{Capabilities, Limits};
-use crate::memory::Access;
+use crate::memory::{Access, AddressSpace};
 use crate::operation::{self, Outcome};
+use crate::reach::Reach;
 use crate::statistics::Counters;
 use crate::transfer::{Fault, read, window};
 
 /// A descriptor and where it came from.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(crate) struct Work<'a> {
     pub(crate) descriptor: &'a Descriptor,
     pub(crate) client: &'a Client,
     pub(crate) portal: Portal,
     pub(crate) limits: Limits,
+    pub(crate) errors: &'a dyn ErrorLog,
     pub(crate) queue: u32,
     pub(crate) batch_index: Option<u32>,
 }
 
 /// What executing a descriptor may need of the queue it came from.
-pub(crate) trait Surroundings {
+pub(crate) trait Surroundings: Sync {
     /// Waits for the descriptors before a drain.
     fn wait_before(&self);
     /// Whether to give up.
     fn is_abandoned(&self) -> bool;
+    /// Whether to wait for a page (longer), having waited `so_far`, the last `slice`
+    /// of it since this was asked before. Asked first with 0.
+    fn may_wait(&self, _so_far: Duration, _slice: Duration) -> bool {
+        true
+    }
+    /// A page that `may_wait` allowed to wait for is not waited for any longer.
+    fn waited(&self) {}
 }
 
 /// What an engine executes descriptors with.
@@ -52,7 +62,6 @@ pub(crate) struct Executor<'a, I: Interrupts> {
     pub(crate) engine: u32,
     pub(crate) interrupts: &'a I,
     pub(crate) raiser: I::Raiser,
-    pub(crate) errors: &'a dyn ErrorLog,
     pub(crate) counters: &'a Counters,
     pub(crate) capabilities: Capabilities,
 }
@@ -61,7 +70,12 @@ impl<I: Interrupts> Executor<'_, I> {
     /// Executes one descriptor. Its end is told as the descriptor asks, and
     /// returned; `None` if it was abandoned, of which nothing is told.
     pub(crate) fn run(&mut self, work: &Work<'_>, around: &dyn Surroundings) -> Option<Status> {
-        let record = match record(work) {
+        let record = record(work);
+        if around.is_abandoned() {
+            self.counters.abandoned();
+            return None;
+        }
+        let record = match record {
             Ok(record) => record,
             Err((status, fault)) => {
                 self.log(
@@ -120,11 +134,11 @@ impl<I: Interrupts> Executor<'_, I> {
                 around.wait_before();
                 (!around.is_abandoned()).then(|| Outcome::refused(Status::Success))
             }
-            _ => Some(operation::execute(
-                opcode,
-                work.descriptor,
-                &*work.client.memory,
-            )),
+            _ => {
+                let reach = Reach::new(work, around);
+                let outcome = operation::execute(opcode, work.descriptor, &reach);
+                (!reach.gave_up()).then_some(outcome)
+            }
         }
     }
 
@@ -141,8 +155,10 @@ impl<I: Interrupts> Executor<'_, I> {
             if around.is_abandoned() {
                 return None;
             }
-            let descriptor = match fetch(work.client, list, index) {
+            let reach = Reach::new(work, around);
+            let descriptor = match fetch(&reach, list, index) {
                 Ok(descriptor) => descriptor,
+                Err(_) if reach.gave_up() => return None,
                 Err(fault) => {
                     let result = u8::from(failed);
                     let outcome = batch(Status::BatchPageFault, index);
@@ -205,7 +221,7 @@ impl<I: Interrupts> Executor<'_, I> {
             Status::InvalidFlags => u32::try_from(outcome.value).unwrap_or(0),
             _ => 0,
         };
-        self.errors.report(SoftwareError {
+        work.errors.report(SoftwareError {
             status: outcome.status,
             queue: work.queue,
             pasid: work.client.pasid,
@@ -216,6 +232,8 @@ impl<I: Interrupts> Executor<'_, I> {
                 .map(|fault| (fault.address, fault.access == Access::Write)),
             invalid_flags: Flags::from_bits(invalid),
             handle: handle(work),
+            flags: work.descriptor.flags(),
+            record: completion(outcome),
         });
     }
 }
@@ -256,22 +274,28 @@ fn record<'a>(work: &Work<'a>) -> Result<Option<VolatileSlice<'a>>, (Status, Opt
 /// Writes a completion record: all of it, then the status, so that who sees
 /// the status sees the rest, and every byte the operation wrote.
 fn publish(record: &VolatileSlice<'_>, outcome: &Outcome) -> Result<(), VolatileMemoryError> {
-    let fault = outcome.fault;
-    let completion = Completion {
-        status: outcome.status.code() | fault.map_or(0, Fault::direction),
-        result: outcome.result,
-        completed: U32::new(outcome.completed),
-        fault_address: U64::new(fault.map_or(0, |fault| fault.address)),
-        value: U64::new(outcome.value),
-        ..Completion::new_zeroed()
-    };
+    let completion = completion(outcome);
     let [status, rest @ ..] = completion.to_bytes();
     record.subslice(1, rest.len())?.copy_from(&rest);
     record.store(status, 0, Ordering::Release)
 }
 
+/// The record of an end.
+fn completion(outcome: &Outcome) -> Completion {
+    let fault = outcome.fault;
+    Completion {
+        status: outcome.status.code() | fault.map_or(0, Fault::direction),
+        result: outcome.result,
+        completed: U32::new(outcome.completed),
+        fault_address: U64::new(fault.map_or(0, |fault| fault.address)),
+        value: U64::new(outcome.value),
+        tail: U64::new(outcome.tail),
+        ..Completion::new_zeroed()
+    }
+}
+
 /// Copies one descriptor out of a batch's list.
-fn fetch(client: &Client, list: u64, index: u32) -> Result<Descriptor, Fault> {
+fn fetch(space: &dyn AddressSpace, list: u64, index: u32) -> Result<Descriptor, Fault> {
     let beyond = Fault {
         address: 0,
         access: Access::Read,
@@ -279,7 +303,7 @@ fn fetch(client: &Client, list: u64, index: u32) -> Result<Descriptor, Fault> {
     let offset = u64::from(index) * DESCRIPTOR_SIZE as u64;
     let address = list.checked_add(offset).ok_or(beyond)?;
     let mut bytes = [0; DESCRIPTOR_SIZE];
-    read(&*client.memory, address, &mut bytes)?;
+    read(space, address, &mut bytes)?;
     Ok(Descriptor::from_bytes(&bytes))
 }
 

@@ -1,17 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A group (3.4): queues, and the engines that serve them.
 //!
-//! One short lock a group holds the queues. Nothing is executed, allocated or
-//! waited for under it on the way of a descriptor: a submitter appends and an
-//! engine takes one out.
+//! One short lock a group holds the queues. Nothing is executed, called or waited
+//! for under it: a submitter appends, an engine takes one out, and what is no
+//! longer needed is handed out as [`Over`], to be dropped when the lock is given
+//! back. Whoever waits for descriptors leaves a [`Hold`] at their queue.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+#[cfg(all(test, loom))]
+mod models;
+mod state;
+mod waiting;
 
-use crate::arbiter::Arbiter;
+use std::sync::{Arc, PoisonError};
+
+use ims_vfio::Hold;
+
 use crate::client::{Client, Portal};
 use crate::layout::Descriptor;
-use crate::queue::{Job, Queue, QueueConfig, SubmitError, Whose};
+use crate::queue::{Job, Place, Queue, SubmitError};
+use crate::seat::Seat;
+use crate::sync::{Condvar, Mutex, MutexGuard};
+use crate::wait::Whose;
+
+pub(crate) use state::Ended;
+use state::{Over, State};
 
 /// Waiting would not end: descriptors are queued and no engine runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -19,83 +31,19 @@ use crate::queue::{Job, Queue, QueueConfig, SubmitError, Whose};
 pub struct Stopped;
 
 /// The queues of a group, and where its engines sleep.
-#[derive(Debug)]
 pub(crate) struct Group {
     state: Mutex<State>,
     /// Engines sleep here while no queue has a descriptor.
     work: Condvar,
-    /// Whoever waits for descriptors to end sleeps here.
-    ended: Condvar,
-    /// For each engine, whether to give up what it executes.
-    abandon: Box<[AtomicBool]>,
-}
-
-#[derive(Debug)]
-struct State {
-    queues: Vec<Queue>,
-    arbiter: Arbiter,
-    running: bool,
-    /// How many sleep on `work`, and how many of those were called and are yet
-    /// to wake: a call is a system call, and one for each sleeper is enough.
-    idle: usize,
-    called: usize,
-}
-
-/// Descriptors of one queue to wait for: those before a mark.
-struct Awaited {
-    place: usize,
-    mark: u64,
-    whose: Whose,
-}
-
-/// A descriptor's queue, by its place in the group, and place in that.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Place {
-    pub(crate) queue: usize,
-    pub(crate) sequence: u64,
-}
-
-impl State {
-    /// Says whether somebody who waits need not wait longer.
-    fn finish(&mut self, ended: Place) -> bool {
-        let queue = self.queues.get_mut(ended.queue);
-        queue.is_some_and(|queue| queue.finish(ended.sequence, self.running))
-    }
-
-    fn is_active(&self, awaited: &Awaited) -> bool {
-        let queue = self.queues.get(awaited.place);
-        queue.is_some_and(|queue| queue.is_active(awaited.mark, awaited.whose))
-    }
-
-    fn is_waiting(&self, awaited: &Awaited) -> bool {
-        let queue = self.queues.get(awaited.place);
-        queue.is_some_and(|queue| queue.is_waiting(awaited.mark, awaited.whose))
-    }
-
-    /// The queues meant: one, or all of them.
-    fn places(&self, queue: Option<usize>) -> impl Iterator<Item = usize> + use<> {
-        match queue {
-            Some(place) => place..place + 1,
-            None => 0..self.queues.len(),
-        }
-    }
+    engines: usize,
 }
 
 impl Group {
-    pub(crate) fn new(queues: Vec<Queue>, engines: usize) -> Self {
-        let arbiter = Arbiter::new(queues.iter().map(|queue| queue.config().priority));
-        let state = State {
-            queues,
-            arbiter,
-            running: false,
-            idle: 0,
-            called: 0,
-        };
+    pub(crate) fn new(engines: usize) -> Self {
         Self {
-            state: Mutex::new(state),
+            state: Mutex::new(State::new()),
             work: Condvar::new(),
-            ended: Condvar::new(),
-            abandon: (0..engines).map(|_| AtomicBool::new(false)).collect(),
+            engines,
         }
     }
 
@@ -105,19 +53,45 @@ impl Group {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Changes the state, and drops what is over when the lock is given back.
+    fn change<T>(&self, change: impl FnOnce(&mut State, &mut Over) -> T) -> T {
+        let mut over = Over::default();
+        let mut state = self.lock();
+        let answer = change(&mut state, &mut over);
+        drop(state);
+        drop(over);
+        answer
+    }
+
+    /// Adds a queue, disabled.
+    pub(crate) fn add(&self, queue: Queue) -> Place {
+        self.lock().queues.insert(queue)
+    }
+
+    /// Takes a queue out when nothing of it is executed any more.
+    pub(crate) fn remove(&self, place: Place, hold: Hold) {
+        self.change(|state, over| {
+            if let Some(queue) = state.queues.get_mut(place) {
+                queue.remove();
+                state.abort(place, Whose::All, &hold, over);
+            }
+        });
+    }
+
     pub(crate) fn submit(
         &self,
-        place: usize,
+        place: Place,
         client: &Client,
         portal: Portal,
         descriptor: &Descriptor,
     ) -> Result<(), SubmitError> {
         let mut state = self.lock();
-        let queue = state
-            .queues
-            .get_mut(place)
-            .ok_or(SubmitError::NoSuchQueue)?;
+        let State {
+            queues, arbiter, ..
+        } = &mut *state;
+        let queue = queues.get_mut(place).ok_or(SubmitError::NoSuchQueue)?;
         queue.accept(place, client, portal, descriptor)?;
+        arbiter.enter(place, &mut queue.share);
         let wake = state.idle > state.called;
         state.called += usize::from(wake);
         drop(state);
@@ -130,39 +104,33 @@ impl Group {
     /// Looks at or changes one queue.
     pub(crate) fn with_queue<T>(
         &self,
-        place: usize,
+        place: Place,
         look: impl FnOnce(&mut Queue) -> T,
     ) -> Option<T> {
-        self.lock().queues.get_mut(place).map(look)
+        self.lock()
+            .queues
+            .get_mut(place)
+            .filter(|queue| !queue.is_removed())
+            .map(look)
     }
 
-    /// Gives a queue another configuration.
-    pub(crate) fn configure(&self, place: usize, config: QueueConfig) {
+    /// The next descriptor for the engine in `seat`, slept for if there is none;
+    /// `None` when the engines of this `run` are to stop. Takes note that `ended`,
+    /// the one before, has ended: one lock a descriptor.
+    pub(crate) fn next(&self, seat: &Arc<Seat>, run: u64, ended: Option<Ended>) -> Option<Job> {
+        let mut over = Over::default();
         let mut state = self.lock();
-        state.arbiter.set_priority(place, config.priority);
-        if let Some(queue) = state.queues.get_mut(place) {
-            queue.set_config(config);
+        if let Some(ended) = ended {
+            state.finish(ended, &mut over);
         }
-    }
-
-    /// The next descriptor for `engine`, slept for if there is none; `None` when
-    /// the engines are to stop. Takes note that `ended`, the one before, has
-    /// ended: one lock a descriptor.
-    pub(crate) fn next(&self, engine: usize, ended: Option<Place>) -> Option<Job> {
-        let mut state = self.lock();
-        if ended.is_some_and(|place| state.finish(place)) {
-            self.ended.notify_all();
+        if !over.is_empty() {
+            drop(state);
+            drop(over);
+            state = self.lock();
         }
-        while state.running {
-            let State {
-                queues, arbiter, ..
-            } = &mut *state;
-            let ready = |place: usize| queues.get(place).is_some_and(|queue| queue.occupancy() > 0);
-            if let Some(place) = arbiter.pick(ready) {
-                if let Some(flag) = self.abandon.get(engine) {
-                    flag.store(false, Ordering::Relaxed);
-                }
-                return queues.get_mut(place).and_then(|queue| queue.start(engine));
+        while state.running == Some(run) {
+            if let Some(job) = state.start(seat) {
+                return Some(job);
             }
             state.idle += 1;
             state = self
@@ -176,121 +144,60 @@ impl Group {
     }
 
     /// A descriptor that `next` gave out has ended, and no next one is wanted.
-    pub(crate) fn finish(&self, ended: Place) {
-        if self.lock().finish(ended) {
-            self.ended.notify_all();
-        }
+    pub(crate) fn finish(&self, ended: Ended) {
+        self.change(|state, over| state.finish(ended, over));
     }
 
-    /// Whether `engine` is to give up what it executes.
-    pub(crate) fn is_abandoned(&self, engine: usize) -> bool {
-        self.abandon
-            .get(engine)
-            .is_some_and(|flag| flag.load(Ordering::Relaxed))
+    /// Whether an engine was told to give up what it executes of a queue.
+    #[cfg(test)]
+    pub(crate) fn is_giving_up(&self, place: Place) -> bool {
+        self.lock().queues[place].is_giving_up()
     }
 
-    /// Waits until the descriptors before a drain descriptor have ended; they
-    /// were all started before it. Ends early if the drain is abandoned.
-    pub(crate) fn wait_before(&self, job: &Job, engine: usize) {
-        let state = self.lock();
-        let Some(queue) = state.queues.get(job.place) else {
-            return;
-        };
-        let whose = queue.drained_with(job.client.pasid);
-        let awaited = [Awaited {
-            place: job.place,
-            mark: job.sequence,
-            whose,
-        }];
-        drop(self.wait(state, &awaited, |active, _| {
-            active && !self.is_abandoned(engine)
-        }));
+    /// How many engines wait for a page.
+    #[cfg(test)]
+    pub(crate) fn blocked(&self) -> usize {
+        self.lock().blocked
     }
 
-    /// Waits until every descriptor accepted so far has ended, of one queue (or
-    /// all) and of the submitters meant.
-    pub(crate) fn drain(&self, queue: Option<usize>, whose: Whose) -> Result<(), Stopped> {
-        let state = self.lock();
-        let mark = |place| state.queues.get(place).map_or(0, Queue::mark);
-        let awaited: Vec<Awaited> = state
-            .places(queue)
-            .map(|place| Awaited {
-                place,
-                mark: mark(place),
-                whose,
-            })
-            .collect();
-        let state = self.wait(state, &awaited, |active, to_start| active || to_start);
-        if awaited.iter().any(|one| state.is_waiting(one)) {
-            Err(Stopped)
-        } else {
-            Ok(())
-        }
+    /// How many queues there are.
+    #[cfg(test)]
+    pub(crate) fn queues(&self) -> usize {
+        self.lock().queues.len()
     }
 
-    /// Drops what is not started, makes engines give up what is, and waits
-    /// until they have; says how many were dropped.
-    pub(crate) fn abort(&self, queue: Option<usize>, whose: Whose) -> usize {
+    /// Lets engines run; says which run it is.
+    pub(crate) fn run(&self) -> u64 {
         let mut state = self.lock();
-        let mut dropped = Vec::new();
-        let mut awaited = Vec::new();
-        for place in state.places(queue) {
-            if let Some(queue) = state.queues.get_mut(place) {
-                dropped.extend(queue.take_waiting(whose));
-                awaited.push(Awaited {
-                    place,
-                    mark: queue.mark(),
-                    whose,
-                });
-                for flag in queue
-                    .engines(whose)
-                    .filter_map(|engine| self.abandon.get(engine))
-                {
-                    flag.store(true, Ordering::Relaxed);
+        state.starts += 1;
+        state.running = Some(state.starts);
+        state.starts
+    }
+
+    /// Makes the engines stop, each after the descriptor at hand.
+    pub(crate) fn stop(&self) {
+        self.change(|state, over| {
+            state.running = None;
+            for place in state.places(None) {
+                state.release(place, over);
+            }
+        });
+        self.work.notify_all();
+    }
+
+    /// The same for ever: what waits is dropped and all queues are removed.
+    pub(crate) fn close(&self) {
+        self.change(|state, over| {
+            state.running = None;
+            for place in state.places(None) {
+                if let Some(queue) = state.queues.get_mut(place) {
+                    queue.remove();
+                    queue.take_waiting(Whose::All, &mut over.jobs);
+                    state.arbiter.leave(&mut queue.share);
+                    state.release(place, over);
                 }
             }
-        }
-        self.ended.notify_all();
-        drop(self.wait(state, &awaited, |active, _| active));
-        dropped.len()
-    }
-
-    /// Sleeps while `goes_on`, told whether something awaited is being executed
-    /// and whether an engine will still start something awaited.
-    fn wait<'a>(
-        &self,
-        mut state: MutexGuard<'a, State>,
-        awaited: &[Awaited],
-        goes_on: impl Fn(bool, bool) -> bool,
-    ) -> MutexGuard<'a, State> {
-        let asleep = |state: &State| {
-            let active = awaited.iter().any(|one| state.is_active(one));
-            let to_start = state.running && awaited.iter().any(|one| state.is_waiting(one));
-            goes_on(active, to_start)
-        };
-        for one in awaited {
-            if let Some(queue) = state.queues.get_mut(one.place) {
-                queue.await_before(one.mark, one.whose);
-            }
-        }
-        while asleep(&state) {
-            state = self
-                .ended
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-        for one in awaited {
-            if let Some(queue) = state.queues.get_mut(one.place) {
-                queue.cease_waiting(one.mark, one.whose);
-            }
-        }
-        state
-    }
-
-    /// Lets engines run, or makes them stop after the descriptor at hand.
-    pub(crate) fn set_running(&self, running: bool) {
-        self.lock().running = running;
+        });
         self.work.notify_all();
-        self.ended.notify_all();
     }
 }

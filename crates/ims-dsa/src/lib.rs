@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Intel Data Streaming Accelerator (DSA) in software: the work.
+//! Intel Data Streaming Accelerator (DSA) in software.
 //!
 //! Descriptors go in, completion records and interrupts come out:
 //!
 //! ```text
-//!   a front (registers and portals, a test, a VMM)
+//!   front (registers and portals), or a test, or a VMM
 //!      │ submit(queue, client, portal, descriptor)        64 bytes, assembled
 //!      ▼
 //!   work queues      dedicated: one submitter · shared: many, each by its PASID
@@ -17,8 +17,8 @@
 //!   (the submitter's address space, all a descriptor can reach)
 //! ```
 //!
-//! Nothing here knows a register or a bus: which queue, which client and which
-//! interrupt table is said by whoever submits.
+//! Engines know no register, and nothing but a function knows a bus: which queue,
+//! which client and which interrupt table is said by whoever submits.
 //!
 //! What a submitter gives (descriptor, addresses, sizes, lists) is taken to be
 //! hostile: it is copied once, checked once, and reaches memory through windows
@@ -29,23 +29,52 @@
 //! A completion record's status is written last and with release; the interrupt
 //! is raised after it. Who sees either sees all the descriptor wrote.
 //!
+//! # Locks
+//! Each is held for a moment, by any thread. Who has one takes only what stands to
+//! the right of it:
+//!
+//! ```text
+//!   transport, engines, whoever drops the last clone of a Hold
+//!      │
+//!      ├─▶ front: registers ──▶ portals of a queue
+//!      ├─▶ physical: the engines there are
+//!      ├─▶ virtual: its queue ─────────────┬──▶ group ──▶ seat ──▶ bell
+//!      ├─▶ (a queue, a drain) ─────────────┘
+//!      ├─▶ virtual: change of masks ─┬─▶ masks
+//!      │                             └─▶ interrupts of ims-vfio ─▶ domain
+//!      └─▶ physical: an entry, a vector ─▶ memory of ims-vfio, client's messages
+//! ```
+//!
+//! Under none of them is a [`Hold`](ims_vfio::Hold) dropped, a descriptor let go, an
+//! eventfd signalled, guest memory touched or a thread waited for. So a hold that an
+//! engine is the last to drop may end a command, raise its interrupt, reset tables
+//! and make engines; and the transport's thread waits for no engine, whatever those
+//! execute. One call goes out under a lock: the message of an Interrupt Message
+//! Store's entry, for the reason said at `physical::ims_table`.
+//!
 //! | room | holds |
 //! |---|---|
 //! | [`layout`] | what the bytes mean, after the specification's tables |
 //! | [`AddressSpace`], [`Client`], [`Portal`] | who submits, and what is theirs |
 //! | [`Interrupts`], [`ErrorLog`] | where completions and errors go |
-//! | [`Device`], [`WorkQueues`] | control: engines and queues; data: submit, drain, abort |
+//! | [`Device`] | control: engines start and stop, queues come |
+//! | [`WorkQueue`], [`WorkQueues`] | data: submit, drain, abort; one queue, all of a configuration |
+//! | [`ClientMemory`] | the memory of a VFIO client, for one submission |
 //!
-//! Not executed, and so not in [`layout::OperationSet::ALL`]: delta records,
-//! DIF, cache flush, and what later versions of the device added. There is no
-//! page request service: block-on-fault is a reserved flag.
+//! Not executed, and so not in [`layout::OperationSet::ALL`]: what later versions of
+//! the device added. There is no page request service: block-on-fault waits for
+//! whoever maps the page, and only where the queue and the submitter's memory allow
+//! it.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
 mod arbiter;
+mod bell;
 mod check;
 mod client;
+mod client_memory;
 mod config;
+mod cost;
 mod device;
 mod engine;
 mod errors;
@@ -55,11 +84,18 @@ mod interrupts;
 pub mod layout;
 mod limits;
 mod memory;
+mod number;
 mod operation;
 mod queue;
+mod queue_config;
+mod reach;
+mod seat;
 mod statistics;
 mod store_interrupts;
+mod sync;
 mod transfer;
+mod wait;
+mod work_queue;
 mod work_queues;
 
 #[cfg(test)]
@@ -67,6 +103,7 @@ mod testing;
 
 pub use arbiter::PRIORITIES;
 pub use client::{Client, InterruptTable, Pasid, Portal};
+pub use client_memory::ClientMemory;
 pub use config::{ConfigError, DeviceConfig};
 pub use device::{Device, QueueError};
 pub use errors::{ErrorLog, SoftwareError};
@@ -74,7 +111,9 @@ pub use group::Stopped;
 pub use interrupts::{Handle, Interrupts, InvalidHandle};
 pub use limits::{Capabilities, Limits};
 pub use memory::{Access, AddressSpace, Unmapped};
-pub use queue::{Mode, QueueConfig, SubmitError};
+pub use queue::SubmitError;
+pub use queue_config::{Mode, QueueConfig};
 pub use statistics::Statistics;
 pub use store_interrupts::StoreInterrupts;
+pub use work_queue::WorkQueue;
 pub use work_queues::WorkQueues;

@@ -8,8 +8,12 @@ use crate::layout::OperationSet;
 pub struct Capabilities {
     /// A memory move's source and destination may overlap.
     pub overlapping_copy: bool,
-    /// The cache control flag is allowed (it is a hint without effect here).
+    /// The cache control flag is allowed in operations that write (GENCAP bit 2;
+    /// it is a hint without effect here).
     pub cache_control: bool,
+    /// The cache control flag is allowed in a cache flush (GENCAP bit 3; without
+    /// effect here too).
+    pub flush_cache_control: bool,
     /// The readback flag is allowed (writes here are visible without it).
     pub readback: bool,
     /// A batch may have one descriptor only.
@@ -21,6 +25,7 @@ impl Default for Capabilities {
         Self {
             overlapping_copy: true,
             cache_control: true,
+            flush_cache_control: true,
             readback: true,
             batch_of_one: false,
         }
@@ -36,6 +41,9 @@ pub struct Limits {
     pub max_batch_shift: u8,
     /// Which operations it accepts.
     pub operations: OperationSet,
+    /// The block-on-fault flag is allowed (WQCFG +8, bit 1): a page fault is waited
+    /// for, if the submitter's memory can be waited for.
+    pub block_on_fault: bool,
 }
 
 impl Limits {
@@ -52,12 +60,14 @@ impl Limits {
 }
 
 impl Default for Limits {
-    /// 2 GiB a transfer, 1024 descriptors a batch, every operation.
+    /// 2 GiB a transfer, 1024 descriptors a batch, every operation, no waiting for
+    /// pages.
     fn default() -> Self {
         Self {
             max_transfer_shift: 31,
             max_batch_shift: 10,
             operations: OperationSet::ALL,
+            block_on_fault: false,
         }
     }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What an engine may touch: the address space of one submitter.
 
+use std::time::Duration;
+
 use vm_memory::{Address, GuestAddress, GuestMemoryBackend, GuestMemoryRegion, VolatileSlice};
 
 /// What an access does.
@@ -43,6 +45,21 @@ pub trait AddressSpace: Send + Sync {
         length: usize,
         access: Access,
     ) -> Result<VolatileSlice<'_>, Unmapped>;
+
+    /// Waits until what could not be accessed may have become accessible, at most
+    /// `limit`: for descriptors that block on a fault. False if nobody will map it,
+    /// or the descriptor must end for somebody else's sake.
+    ///
+    /// It may come back early, and is called again.
+    fn wait(&self, _fault: Unmapped, _limit: Duration) -> bool {
+        false
+    }
+
+    /// Whether all that is done for this space is void, as after a reset: its
+    /// descriptors are given up, and nothing of them is told, logged or raised.
+    fn is_ended(&self) -> bool {
+        false
+    }
 }
 
 /// Guest memory as one address space, all of it readable and writable.

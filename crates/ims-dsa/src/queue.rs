@@ -3,51 +3,24 @@
 //! being executed.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
+use ims_vfio::Hold;
+
+use crate::arbiter::Share;
 use crate::client::{Client, Pasid, Portal};
+use crate::cost;
+use crate::errors::ErrorLog;
 use crate::layout::Descriptor;
 use crate::limits::Limits;
+use crate::number::Number;
+use crate::queue_config::{Mode, QueueConfig};
+use crate::seat::Seat;
+use crate::wait::{Until, Wait, Whose};
 
-/// Who may submit to a queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// One submitter, known by its PASID or, without PASIDs, by having none.
-    Dedicated {
-        /// The submitter.
-        owner: Option<Pasid>,
-    },
-    /// Any submitter that has a PASID.
-    Shared,
-}
-
-/// How a queue is set up (WQCFG, 9.2.24).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct QueueConfig {
-    /// The group whose engines serve it.
-    pub group: u32,
-    /// Who may submit.
-    pub mode: Mode,
-    /// Descriptors it holds before any is started; 0 for a queue not in use.
-    pub size: u16,
-    /// Descriptors a shared queue takes from limited portals, at most `size`.
-    pub threshold: u16,
-    /// 1 to 15; a queue's share of its group's engines.
-    pub priority: u8,
-    /// What its descriptors may ask for.
-    pub limits: Limits,
-}
-
-impl Default for QueueConfig {
-    fn default() -> Self {
-        Self {
-            group: 0,
-            mode: Mode::Dedicated { owner: None },
-            size: 16,
-            threshold: 16,
-            priority: 1,
-            limits: Limits::default(),
-        }
-    }
+slotmap::new_key_type! {
+    /// A queue's place in its group; never that of another queue later.
+    pub(crate) struct Place;
 }
 
 /// Why a descriptor was not accepted. Nothing of it was executed.
@@ -63,73 +36,67 @@ pub enum SubmitError {
     /// The queue is dedicated to another submitter, or needs a PASID.
     #[error("this submitter may not use the work queue; use its own, or a shared one with a PASID")]
     WrongSubmitter,
-    /// There is no such queue.
-    #[error("no such work queue; check the number against the device's configuration")]
+    /// There is no such queue, or it, or its device, was taken away.
+    #[error("no such work queue; check the number, and whether it was removed")]
     NoSuchQueue,
 }
 
 /// A descriptor on its way to an engine.
-#[derive(Debug, Clone)]
 pub(crate) struct Job {
     pub(crate) descriptor: Descriptor,
     pub(crate) client: Client,
     pub(crate) portal: Portal,
     pub(crate) limits: Limits,
+    /// Where its errors are reported.
+    pub(crate) errors: Arc<dyn ErrorLog>,
     /// The queue's number in the device, and its place in the group.
     pub(crate) queue: u32,
-    pub(crate) place: usize,
+    pub(crate) place: Place,
     /// Its place in the queue's order, over the queue's whole life.
     pub(crate) sequence: u64,
+    /// What its queue pays for it when it is started.
+    pub(crate) cost: u64,
 }
 
 /// A descriptor being executed.
-#[derive(Debug)]
 struct Active {
     sequence: u64,
     pasid: Option<Pasid>,
-    engine: usize,
-}
-
-/// Which submitters' descriptors are meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Whose {
-    All,
-    Of(Option<Pasid>),
-}
-
-impl Whose {
-    fn includes(self, pasid: Option<Pasid>) -> bool {
-        match self {
-            Self::All => true,
-            Self::Of(only) => only == pasid,
-        }
-    }
+    seat: Arc<Seat>,
 }
 
 /// A work queue's state; its group's lock is held around it.
-#[derive(Debug)]
 pub(crate) struct Queue {
-    number: u32,
+    number: Number,
     config: QueueConfig,
+    errors: Arc<dyn ErrorLog>,
     enabled: bool,
+    removed: bool,
+    /// Its part in its group's engines.
+    pub(crate) share: Share,
     waiting: VecDeque<Job>,
     active: Vec<Active>,
-    /// What somebody waits for the end of.
-    awaited: Vec<(u64, Whose)>,
+    waits: Vec<Wait>,
     next: u64,
+    /// Descriptors that engines have ended.
+    ended: u64,
 }
 
 impl Queue {
-    pub(crate) fn new(number: u32, config: QueueConfig) -> Self {
+    pub(crate) fn new(number: Number, config: QueueConfig, errors: Arc<dyn ErrorLog>) -> Self {
         let waiting = VecDeque::with_capacity(config.size.into());
         Self {
             number,
             config,
+            errors,
             enabled: false,
+            removed: false,
+            share: Share::new(config.priority),
             waiting,
             active: Vec::new(),
-            awaited: Vec::new(),
+            waits: Vec::new(),
             next: 0,
+            ended: 0,
         }
     }
 
@@ -139,6 +106,7 @@ impl Queue {
 
     pub(crate) fn set_config(&mut self, config: QueueConfig) {
         self.config = config;
+        self.share.set_priority(config.priority);
         self.waiting
             .reserve(usize::from(config.size).saturating_sub(self.waiting.len()));
     }
@@ -148,7 +116,22 @@ impl Queue {
     }
 
     pub(crate) fn set_enabled(&mut self, enabled: bool) {
-        self.enabled = enabled;
+        self.enabled = enabled && !self.removed;
+    }
+
+    /// It takes nothing more, ever.
+    pub(crate) fn remove(&mut self) {
+        self.enabled = false;
+        self.removed = true;
+    }
+
+    pub(crate) fn is_removed(&self) -> bool {
+        self.removed
+    }
+
+    /// Removed, and nothing of it is executed any more.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.removed && self.active.is_empty()
     }
 
     /// Descriptors accepted and not yet started.
@@ -159,11 +142,14 @@ impl Queue {
     /// The submission checks (5.3), then the queue's end.
     pub(crate) fn accept(
         &mut self,
-        place: usize,
+        place: Place,
         client: &Client,
         portal: Portal,
         descriptor: &Descriptor,
     ) -> Result<(), SubmitError> {
+        if self.removed {
+            return Err(SubmitError::NoSuchQueue);
+        }
         if !self.enabled {
             return Err(SubmitError::Disabled);
         }
@@ -181,58 +167,85 @@ impl Queue {
             client: client.clone(),
             portal,
             limits: self.config.limits,
-            queue: self.number,
+            errors: Arc::clone(&self.errors),
+            queue: self.number.get(),
             place,
             sequence: self.next,
+            cost: cost::asked(descriptor),
         });
         self.next += 1;
         Ok(())
     }
 
-    /// Hands the oldest descriptor to `engine`.
-    pub(crate) fn start(&mut self, engine: usize) -> Option<Job> {
+    /// Hands the oldest descriptor to the engine in `seat`.
+    pub(crate) fn start(&mut self, seat: &Arc<Seat>) -> Option<Job> {
         let job = self.waiting.pop_front()?;
         self.active.push(Active {
             sequence: job.sequence,
             pasid: job.client.pasid,
-            engine,
+            seat: Arc::clone(seat),
         });
+        for wait in &mut self.waits {
+            if wait.means(job.sequence, job.client.pasid) {
+                wait.waiting = wait.waiting.saturating_sub(1);
+                wait.active += 1;
+            }
+        }
         Some(job)
     }
 
-    /// The descriptor `sequence` has ended. Says whether somebody waited for it
-    /// and need not wait longer, `running` being whether engines start more.
-    pub(crate) fn finish(&mut self, sequence: u64, running: bool) -> bool {
-        self.active.retain(|active| active.sequence != sequence);
-        self.awaited.iter().any(|&(mark, whose)| {
-            let goes_on = self.is_active(mark, whose) || running && self.is_waiting(mark, whose);
-            sequence < mark && !goes_on
-        })
-    }
-
-    /// Somebody begins to wait for the descriptors before `mark`.
-    pub(crate) fn await_before(&mut self, mark: u64, whose: Whose) {
-        self.awaited.push((mark, whose));
-    }
-
-    /// Somebody that began to wait has ceased to.
-    pub(crate) fn cease_waiting(&mut self, mark: u64, whose: Whose) {
-        if let Some(at) = self.awaited.iter().position(|one| *one == (mark, whose)) {
-            self.awaited.swap_remove(at);
+    /// The descriptor `sequence` has ended.
+    pub(crate) fn finish(&mut self, sequence: u64) {
+        let is_it = |active: &Active| active.sequence == sequence;
+        let Some(at) = self.active.iter().position(is_it) else {
+            return;
+        };
+        let ended = self.active.swap_remove(at);
+        self.ended += 1;
+        for wait in &mut self.waits {
+            if wait.means(ended.sequence, ended.pasid) {
+                wait.active = wait.active.saturating_sub(1);
+            }
         }
+    }
+
+    /// Descriptors that engines have ended, given up or not.
+    pub(crate) fn ended(&self) -> u64 {
+        self.ended
+    }
+
+    /// Keeps `hold` until the descriptors before `mark` have ended.
+    pub(crate) fn await_before(&mut self, mark: u64, whose: Whose, until: Until, hold: Hold) {
+        let mut wait = Wait {
+            mark,
+            whose,
+            waiting: 0,
+            active: 0,
+            until,
+            hold,
+        };
+        let waiting = self.waiting.iter().take_while(|job| job.sequence < mark);
+        wait.waiting = waiting
+            .filter(|job| wait.means(job.sequence, job.client.pasid))
+            .count();
+        let active = self.active.iter();
+        wait.active = active
+            .filter(|active| wait.means(active.sequence, active.pasid))
+            .count();
+        self.waits.push(wait);
+    }
+
+    /// The holds nobody needs to keep longer, `running` being whether engines
+    /// start more. To be dropped outside the lock.
+    pub(crate) fn release(&mut self, running: bool, into: &mut Vec<Hold>) {
+        let over = self.waits.extract_if(.., |wait| wait.is_over(running));
+        into.extend(over.map(|wait| wait.hold));
     }
 
     /// The number the next accepted descriptor gets: all accepted so far are
     /// before it.
     pub(crate) fn mark(&self) -> u64 {
         self.next
-    }
-
-    /// Whether a descriptor before `mark` is being executed.
-    pub(crate) fn is_active(&self, mark: u64, whose: Whose) -> bool {
-        self.active
-            .iter()
-            .any(|active| active.sequence < mark && whose.includes(active.pasid))
     }
 
     /// Whether a descriptor before `mark` waits to be started.
@@ -251,22 +264,36 @@ impl Queue {
         }
     }
 
-    /// Takes out the descriptors not yet started.
-    pub(crate) fn take_waiting(&mut self, whose: Whose) -> Vec<Job> {
-        let (taken, kept): (VecDeque<Job>, VecDeque<Job>) = self
-            .waiting
-            .drain(..)
-            .partition(|job| whose.includes(job.client.pasid));
+    /// Takes out the descriptors not yet started; says how many.
+    pub(crate) fn take_waiting(&mut self, whose: Whose, into: &mut Vec<Job>) -> usize {
+        let meant = |job: &Job| whose.includes(job.client.pasid);
+        let (taken, kept): (VecDeque<Job>, VecDeque<Job>) = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .partition(meant);
         self.waiting = kept;
         self.waiting.reserve(self.config.size.into());
-        taken.into()
+        for wait in &mut self.waits {
+            let meant = taken
+                .iter()
+                .filter(|job| wait.means(job.sequence, job.client.pasid));
+            wait.waiting = wait.waiting.saturating_sub(meant.count());
+        }
+        let count = taken.len();
+        into.extend(taken);
+        count
     }
 
-    /// The engines that execute descriptors of these submitters.
-    pub(crate) fn engines(&self, whose: Whose) -> impl Iterator<Item = usize> + '_ {
-        self.active
-            .iter()
-            .filter(move |active| whose.includes(active.pasid))
-            .map(|active| active.engine)
+    /// Tells the engines that execute descriptors of these submitters to give up.
+    pub(crate) fn abandon(&self, whose: Whose) {
+        for active in &self.active {
+            if whose.includes(active.pasid) {
+                active.seat.abandon();
+            }
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_giving_up(&self) -> bool {
+        self.active.iter().any(|active| active.seat.is_abandoned())
     }
 }

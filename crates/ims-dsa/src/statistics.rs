@@ -57,6 +57,12 @@ impl Counters {
         }
     }
 
+    /// Descriptors ended and bytes transferred so far.
+    pub(crate) fn work(&self) -> (u64, u64) {
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        (get(&self.descriptors), get(&self.bytes))
+    }
+
     pub(crate) fn recorded(&self) {
         add(&self.records, 1);
     }

@@ -5,10 +5,15 @@ use super::*;
 use crate::layout::OperationSet;
 use crate::testing::{recorded, transfer, with_flags};
 
+mod delta;
+mod dif;
+mod reserved;
+
 const RULES: Rules = Rules {
     capabilities: Capabilities {
         overlapping_copy: true,
         cache_control: true,
+        flush_cache_control: true,
         readback: true,
         batch_of_one: false,
     },
@@ -16,6 +21,7 @@ const RULES: Rules = Rules {
         max_transfer_shift: 20,
         max_batch_shift: 4,
         operations: OperationSet::ALL,
+        block_on_fault: false,
     },
     in_batch: false,
 };
@@ -41,6 +47,19 @@ fn good(opcode: Opcode) -> Descriptor {
         Opcode::Batch => transfer(opcode, 0, 64, 0, 2),
         Opcode::Fill => transfer(opcode, 0, u64::MAX, 0x1000, 8),
         Opcode::Crc => transfer(opcode, 0, 0x1000, 0, 8),
+        Opcode::CacheFlush => transfer(opcode, 0, 0, 0x2000, 8),
+        Opcode::CreateDelta => Descriptor {
+            extra: U64::new(0x3000),
+            seed_address: U64::new(80),
+            ..transfer(opcode, 0, 0x1000, 0x2000, 8)
+        },
+        Opcode::ApplyDelta => Descriptor {
+            extra: U64::new(10),
+            ..transfer(opcode, 0, 0x1000, 0x2000, 8)
+        },
+        Opcode::DifCheck => transfer(opcode, 0, 0x1000, 0, 2 * 520),
+        Opcode::DifInsert => transfer(opcode, 0, 0x1000, 0x2000, 2 * 512),
+        Opcode::DifStrip | Opcode::DifUpdate => transfer(opcode, 0, 0x1000, 0x2000, 2 * 520),
         Opcode::Dualcast => Descriptor {
             extra: U64::new(0x3000),
             ..transfer(opcode, 0, 0x1000, 0x2000, 8)
@@ -58,7 +77,7 @@ fn a_good_descriptor_of_each_operation_passes() {
 
 #[test]
 fn unknown_and_disallowed_operations_are_refused() {
-    for code in [0x07u8, 0x08, 0x0a, 0x12, 0x20, 0xff] {
+    for code in [0x0au8, 0x0f, 0x16, 0x1f, 0x21, 0xff] {
         let descriptor = Descriptor::new(code, Flags::NONE);
         assert_eq!(status(&descriptor, &RULES), Status::InvalidOpcode);
     }
@@ -121,6 +140,7 @@ fn required_flags_are_named_when_missing() {
     for opcode in [
         Opcode::Compare,
         Opcode::ComparePattern,
+        Opcode::CreateDelta,
         Opcode::Crc,
         Opcode::CopyCrc,
     ] {
@@ -163,53 +183,22 @@ fn flags_of_missing_capabilities_are_reserved() {
 }
 
 #[test]
-fn reserved_fields_must_be_zero() {
-    for opcode in Opcode::ALL {
-        let reserved = Descriptor {
-            reserved: U16::new(1),
-            ..good(opcode)
-        };
-        assert_eq!(
-            status(&reserved, &RULES),
-            Status::ReservedNotZero,
-            "{opcode:?}"
-        );
-        let tail = Descriptor {
-            tail: U64::new(1 << 63),
-            ..good(opcode)
-        };
-        assert_eq!(status(&tail, &RULES), Status::ReservedNotZero, "{opcode:?}");
-    }
-    let source = Descriptor {
-        source: U64::new(1),
-        ..good(Opcode::NoOp)
+fn a_flush_has_a_cache_control_capability_of_its_own() {
+    let bare = |cache_control, flush_cache_control| Rules {
+        capabilities: Capabilities {
+            cache_control,
+            flush_cache_control,
+            ..RULES.capabilities
+        },
+        ..RULES
     };
-    assert_eq!(status(&source, &RULES), Status::ReservedNotZero);
-    // A seed address without the flag, a seed with it.
-    let address = Descriptor {
-        seed_address: U64::new(8),
-        ..good(Opcode::Crc)
-    };
-    assert_eq!(status(&address, &RULES), Status::ReservedNotZero);
-    let seed = Descriptor {
-        extra: U64::new(8),
-        ..with_flags(good(Opcode::Crc), Flags::READ_SEED)
-    };
-    assert_eq!(status(&seed, &RULES), Status::ReservedNotZero);
-}
-
-#[test]
-fn handle_and_expected_result_are_not_reserved() {
-    let handle = Descriptor {
-        handle: U16::new(9),
-        ..good(Opcode::NoOp)
-    };
-    assert_eq!(status(&handle, &RULES), Status::Success);
-    let expected = Descriptor {
-        extra: U64::new(0xff),
-        ..good(Opcode::Compare)
-    };
-    assert_eq!(status(&expected, &RULES), Status::Success);
+    let control = Flags::CACHE_CONTROL;
+    let flush = with_flags(good(Opcode::CacheFlush), control);
+    let fill = with_flags(good(Opcode::Fill), control);
+    assert_eq!(status(&flush, &bare(false, true)), Status::Success);
+    assert_eq!(invalid(&flush, &bare(true, false)), control);
+    assert_eq!(status(&fill, &bare(true, false)), Status::Success);
+    assert_eq!(invalid(&fill, &bare(false, true)), control);
 }
 
 #[test]
@@ -303,4 +292,25 @@ fn addresses_are_aligned_where_the_specification_says() {
         ..seed
     };
     assert_eq!(status(&seed, &RULES), Status::AddressAlignment);
+}
+
+#[test]
+fn a_descriptor_may_block_on_a_fault_only_where_its_queue_lets_it() {
+    let allowing = Rules {
+        limits: Limits {
+            block_on_fault: true,
+            ..RULES.limits
+        },
+        ..RULES
+    };
+    let copy = Descriptor {
+        size: U32::new(64),
+        destination: U64::new(0x1000),
+        ..Descriptor::new(Opcode::MemoryMove, Flags::BLOCK_ON_FAULT)
+    };
+    assert_eq!(status(&copy, &RULES), Status::InvalidFlags);
+    assert_eq!(status(&copy, &allowing), Status::Success);
+    // It has no memory to wait for.
+    let nop = Descriptor::new(Opcode::NoOp, Flags::BLOCK_ON_FAULT);
+    assert_eq!(status(&nop, &allowing), Status::InvalidFlags);
 }

@@ -3,13 +3,18 @@ use std::thread;
 use std::time::Duration;
 
 use super::*;
+use crate::bell::Bell;
 use crate::client::{Client, Pasid, Portal};
 use crate::layout::Descriptor;
 use crate::layout::{Opcode, Status};
-use crate::queue::Mode;
 use crate::queue::SubmitError;
-use crate::testing::{PAGE, Paged, Recorder, client, interrupting, recorded, transfer};
+use crate::queue_config::Mode;
+use crate::testing::{Gate, PAGE, Paged, Recorder, client, interrupting, recorded, transfer};
 
+mod coming_and_going;
+mod faults;
+mod holds;
+mod sharing;
 mod waiting;
 
 const PORTAL: Portal = Portal {
@@ -53,6 +58,23 @@ fn shared(size: u16, threshold: u16) -> QueueConfig {
         threshold,
         ..QueueConfig::default()
     }
+}
+
+/// Memory that holds an engine at page 1, and its gate.
+fn gated() -> (Arc<Paged>, Arc<Gate>) {
+    let gate = Arc::new(Gate::default());
+    (
+        Arc::new(Paged {
+            gate: Some((1, Arc::clone(&gate))),
+            ..Paged::new(4)
+        }),
+        gate,
+    )
+}
+
+/// A copy out of the gated page.
+fn held(completion: u64) -> Descriptor {
+    transfer(Opcode::MemoryMove, completion, PAGE, 2 * PAGE, 64)
 }
 
 #[test]

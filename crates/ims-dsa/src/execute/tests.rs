@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 use std::sync::Arc;
 
-use proptest::prelude::*;
 use zerocopy::IntoBytes;
 
 use super::*;
 use crate::client::InterruptTable;
 use crate::memory::AddressSpace;
 use crate::testing::{PAGE, Paged, Recorder, client, interrupting, recorded, transfer, with_flags};
+
+mod hostile;
+mod records;
 
 struct Alone;
 
@@ -24,12 +26,12 @@ fn run_in(space: &Arc<Paged>, recorder: &Recorder, descriptor: &Descriptor) -> O
         engine: 3,
         interrupts: recorder,
         raiser: (),
-        errors: recorder,
         counters: &counters,
         capabilities: Capabilities::default(),
     };
     let work = Work {
         descriptor,
+        errors: recorder,
         client: &client(7, Arc::clone(space)),
         portal: Portal {
             table: InterruptTable::Ims,
@@ -295,60 +297,4 @@ fn descriptors_of_a_batch_without_a_record_are_logged_with_their_index() {
     let bad = Descriptor::new(0x55u8, Flags::NONE);
     let (_, recorder) = batch(Paged::new(2), &[recorded(Opcode::NoOp, 128), bad]);
     assert_eq!(recorder.errors.lock().unwrap()[0].batch_index, Some(1));
-}
-
-/// Bytes that are a descriptor more often than chance makes them.
-fn any_descriptor() -> impl Strategy<Value = [u8; DESCRIPTOR_SIZE]> {
-    let opcodes: Vec<u8> = Opcode::ALL
-        .iter()
-        .map(|opcode| *opcode as u8)
-        .chain([7])
-        .collect();
-    let address = || prop_oneof![4 => 0..9 * PAGE, 2 => (0..9 * PAGE).prop_map(|a| a & !63), 1 => any::<u64>()];
-    let flags = prop_oneof![2 => Just(0x0c), 1 => (0u32..0x80_0000).prop_map(|f| f & 0x7_7f9d), 1 => any::<u32>()];
-    let sized = prop_oneof![4 => 0u32..0x5000, 1 => 0u32..20, 1 => any::<u32>()];
-    let formed = (
-        prop::sample::select(opcodes),
-        flags,
-        [address(), address(), address()],
-        sized,
-    )
-        .prop_map(|(opcode, flags, [completion, source, destination], size)| {
-            let descriptor = Descriptor {
-                completion: U64::new(completion & !31),
-                source: U64::new(source),
-                destination: U64::new(destination),
-                size: U32::new(size),
-                ..Descriptor::new(opcode, Flags::from_bits(flags))
-            };
-            zerocopy::transmute!(descriptor)
-        });
-    prop_oneof![4 => formed, 1 => prop::array::uniform::<_, DESCRIPTOR_SIZE>(any::<u8>())]
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
-
-    #[test]
-    fn no_descriptor_makes_an_engine_panic_and_each_one_ends(
-        bytes in any_descriptor(),
-        list in prop::collection::vec(any_descriptor(), 64),
-        holes in prop::collection::hash_set(0u64..8, 0..3),
-        granule in prop::sample::select(vec![1, 32, 64, PAGE]),
-    ) {
-        let space = Paged { missing: holes, granule, ..Paged::new(8) };
-        for (at, one) in (0..).zip(&list) {
-            space.put(at * 512 , one);
-        }
-        let (space, recorder) = (Arc::new(space), Recorder::default());
-        let descriptor = Descriptor::from_bytes(&bytes);
-        let before = descriptor.completion.get();
-        let told = descriptor.flags().contains(Flags::RECORD_VALID | Flags::REQUEST_RECORD);
-        let status = run_in(&space, &recorder, &descriptor);
-        prop_assert!(status.is_some());
-        let logged = !recorder.errors.lock().unwrap().is_empty();
-        if told && !logged && space.window(before, 32, Access::Read).is_ok() {
-            prop_assert_eq!(Some(space.record(before).status & 0x3f), status.map(Status::code));
-        }
-    }
 }

@@ -23,13 +23,15 @@ impl Flags {
     pub const REQUEST_INTERRUPT: Self = Self(1 << 4);
     /// A comparison's result decides between success and false predicate.
     pub const CHECK_RESULT: Self = Self(1 << 7);
-    /// Write to cache rather than to memory (cache control 1).
+    /// Write to cache rather than to memory (cache control 1). In a cache
+    /// flush: write back, but keep the lines.
     pub const CACHE_CONTROL: Self = Self(1 << 8);
     /// Traffic class of the source.
     pub const TC_ADDRESS_1: Self = Self(1 << 9);
     /// Traffic class of the destination, or of the second source.
     pub const TC_ADDRESS_2: Self = Self(1 << 10);
-    /// Traffic class of the second destination, or of the CRC seed.
+    /// Traffic class of the second destination, of the CRC seed, or of the
+    /// delta record created.
     pub const TC_ADDRESS_3: Self = Self(1 << 11);
     /// Traffic class of the completion record.
     pub const TC_RECORD: Self = Self(1 << 12);

@@ -20,17 +20,31 @@ pub enum Opcode {
     Compare = 0x05,
     /// Compares memory with an 8-byte pattern.
     ComparePattern = 0x06,
+    /// Writes down what differs between two stretches of memory.
+    CreateDelta = 0x07,
+    /// Brings memory up to date from such a record.
+    ApplyDelta = 0x08,
     /// Copies memory to two places.
     Dualcast = 0x09,
     /// CRC32-C of memory.
     Crc = 0x10,
     /// Copies memory and computes its CRC32-C.
     CopyCrc = 0x11,
+    /// Checks the data integrity field (DIF) of each block.
+    DifCheck = 0x12,
+    /// Copies blocks and puts a DIF after each.
+    DifInsert = 0x13,
+    /// Checks the DIF of each block and copies without them.
+    DifStrip = 0x14,
+    /// Checks the DIF of each block and copies with new ones.
+    DifUpdate = 0x15,
+    /// Flushes memory from the processor's caches.
+    CacheFlush = 0x20,
 }
 
 impl Opcode {
     /// Every operation, in the order of their codes.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 17] = [
         Self::NoOp,
         Self::Batch,
         Self::Drain,
@@ -38,9 +52,16 @@ impl Opcode {
         Self::Fill,
         Self::Compare,
         Self::ComparePattern,
+        Self::CreateDelta,
+        Self::ApplyDelta,
         Self::Dualcast,
         Self::Crc,
         Self::CopyCrc,
+        Self::DifCheck,
+        Self::DifInsert,
+        Self::DifStrip,
+        Self::DifUpdate,
+        Self::CacheFlush,
     ];
 
     /// The operation with this code.
@@ -102,8 +123,9 @@ mod tests {
         let known: Vec<u8> = (0..=255)
             .filter(|code| Opcode::from_code(*code).is_some())
             .collect();
-        assert_eq!(known, [0, 1, 2, 3, 4, 5, 6, 9, 0x10, 0x11]);
-        assert_eq!(OperationSet::ALL.bits(), 0x3_027f);
+        let expected: Vec<u8> = (0..=9).chain(0x10..=0x15).chain([0x20]).collect();
+        assert_eq!(known, expected);
+        assert_eq!(OperationSet::ALL.bits(), 0x1_003f_03ff);
     }
 
     #[test]

@@ -19,17 +19,27 @@ pub enum Status {
     BatchFailed = 0x05,
     /// The descriptor list could not be read.
     BatchPageFault = 0x06,
+    /// The offsets in a delta record do not increase (8.3.9).
+    DeltaOrder = 0x07,
+    /// An offset in a delta record is beyond the transfer size (8.3.9).
+    DeltaRange = 0x08,
+    /// A block's DIF is not as expected; the record's result says what of it
+    /// (8.3.14).
+    DifError = 0x09,
     /// No such operation, or not here.
     InvalidOpcode = 0x10,
     /// A flag that is reserved, unsupported or missing.
     InvalidFlags = 0x11,
     /// A reserved field is not zero.
     ReservedNotZero = 0x12,
-    /// Nothing to transfer, or more than the queue allows.
+    /// Nothing to transfer, more than the queue or a delta record's offsets
+    /// allow, or not whole DIF blocks.
     TransferSize = 0x13,
     /// Too few or too many descriptors in the batch.
     DescriptorCount = 0x14,
-    /// Source and destination overlap.
+    /// A delta record has no entry, not whole entries, or room for too few.
+    DeltaRecordSize = 0x15,
+    /// What is written overlaps what is read.
     Overlap = 0x16,
     /// Bits 11:0 of a dualcast's destinations differ.
     DualcastAlignment = 0x17,
@@ -41,7 +51,8 @@ pub enum Status {
     RecordPageFault = 0x1a,
     /// The completion record is not aligned to 32 bytes.
     RecordAlignment = 0x1b,
-    /// The CRC seed's address is not aligned to 4 bytes.
+    /// The CRC seed's address is not aligned to 4 bytes, or an address or the
+    /// transfer size of a delta operation not to 8.
     AddressAlignment = 0x1c,
 }
 

@@ -63,7 +63,7 @@ fn compare(
             Ok(Matched::Until(bytes)) => {
                 let difference = count(done + bytes);
                 let outcome = Outcome::done(difference);
-                let status = judged(descriptor, 1);
+                let status = judged(descriptor, descriptor.expected_result() == 1);
                 return Outcome {
                     status,
                     result: 1,
@@ -75,7 +75,7 @@ fn compare(
         }
     }
     Outcome {
-        status: judged(descriptor, 0),
+        status: judged(descriptor, descriptor.expected_result() == 0),
         ..Outcome::done(descriptor.size.get())
     }
 }

@@ -5,8 +5,12 @@
 //! says how far it got. None trusts a size or an address beyond that: every
 //! byte is reached through a window of the space.
 
+mod apply_delta;
+mod cache_flush;
 mod compare;
 mod crc;
+mod create_delta;
+mod dif;
 mod dualcast;
 mod fill;
 mod memory_move;
@@ -23,8 +27,10 @@ pub(crate) struct Outcome {
     pub(crate) result: u8,
     /// The record's count of bytes (or descriptors) completed.
     pub(crate) completed: u32,
-    /// The record's operation-specific quadword.
+    /// The record's first operation-specific quadword.
     pub(crate) value: u64,
+    /// The record's second operation-specific quadword.
+    pub(crate) tail: u64,
     /// Bytes moved or looked at, for the counters.
     pub(crate) bytes: u64,
 }
@@ -38,6 +44,7 @@ impl Outcome {
             result: 0,
             completed: 0,
             value: 0,
+            tail: 0,
             bytes: 0,
         }
     }
@@ -50,13 +57,20 @@ impl Outcome {
         }
     }
 
+    /// Stopped with `status` after `completed` bytes.
+    fn stopped(status: Status, completed: u32) -> Self {
+        Self {
+            completed,
+            bytes: completed.into(),
+            ..Self::refused(status)
+        }
+    }
+
     /// Stopped at `fault` after `completed` bytes.
     fn faulted(fault: Fault, completed: u32) -> Self {
         Self {
             fault: Some(fault),
-            completed,
-            bytes: completed.into(),
-            ..Self::refused(Status::PageFault)
+            ..Self::stopped(Status::PageFault, completed)
         }
     }
 }
@@ -72,17 +86,19 @@ pub(crate) fn execute(
         Opcode::Fill => fill::execute(descriptor, space),
         Opcode::Compare => compare::memory(descriptor, space),
         Opcode::ComparePattern => compare::pattern(descriptor, space),
+        Opcode::CreateDelta => create_delta::execute(descriptor, space),
+        Opcode::ApplyDelta => apply_delta::execute(descriptor, space),
         Opcode::Dualcast => dualcast::execute(descriptor, space),
         Opcode::Crc => crc::execute(descriptor, space, None),
         Opcode::CopyCrc => crc::execute(descriptor, space, Some(descriptor.destination.get())),
+        Opcode::DifCheck => dif::check(descriptor, space),
+        Opcode::DifInsert => dif::insert(descriptor, space),
+        Opcode::DifStrip => dif::strip(descriptor, space),
+        Opcode::DifUpdate => dif::update(descriptor, space),
+        Opcode::CacheFlush => cache_flush::execute(descriptor, space),
         // Waiting and lists are the engine's.
         Opcode::NoOp | Opcode::Drain | Opcode::Batch => Outcome::refused(Status::Success),
     }
-}
-
-/// Whether two stretches of `length` bytes share one.
-pub(crate) fn overlap(a: u64, b: u64, length: u32) -> bool {
-    a.abs_diff(b) < u64::from(length)
 }
 
 /// A position within a transfer, as a record counts it.
@@ -95,10 +111,10 @@ fn length(descriptor: &Descriptor) -> usize {
     descriptor.size.get() as usize
 }
 
-/// The status of a comparison that found `result` (8.3.6).
-fn judged(descriptor: &Descriptor, result: u8) -> Status {
-    let checked = descriptor.flags().contains(Flags::CHECK_RESULT);
-    if checked && descriptor.expected_result() != result {
+/// The status of an operation whose result is or is not as expected (8.3.6,
+/// 8.3.8).
+fn judged(descriptor: &Descriptor, expected: bool) -> Status {
+    if descriptor.flags().contains(Flags::CHECK_RESULT) && !expected {
         Status::FalsePredicate
     } else {
         Status::Success

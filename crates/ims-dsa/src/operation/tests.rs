@@ -13,6 +13,11 @@ use crate::memory::Access;
 use crate::testing::{PAGE, Paged, transfer, with_flags};
 use crate::transfer::window;
 
+mod bounds;
+mod cache_flush;
+mod delta;
+mod dif;
+
 const PAGES: u64 = 16;
 const SIZE: usize = (PAGES * PAGE) as usize;
 
