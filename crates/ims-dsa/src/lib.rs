@@ -59,6 +59,7 @@
 //! | [`Interrupts`], [`ErrorLog`] | where completions and errors go |
 //! | [`Device`] | control: engines start and stop, queues come |
 //! | [`WorkQueue`], [`WorkQueues`] | data: submit, drain, abort; one queue, all of a configuration |
+//! | [`front`] | what software sees: registers, commands, portals |
 //! | [`ClientMemory`] | the memory of a VFIO client, for one submission |
 //!
 //! Not executed, and so not in [`layout::OperationSet::ALL`]: what later versions of
@@ -79,6 +80,7 @@ mod device;
 mod engine;
 mod errors;
 mod execute;
+pub mod front;
 mod group;
 mod interrupts;
 pub mod layout;
