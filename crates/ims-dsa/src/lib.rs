@@ -61,6 +61,7 @@
 //! | [`WorkQueue`], [`WorkQueues`] | data: submit, drain, abort; one queue, all of a configuration |
 //! | [`front`] | what software sees: registers, commands, portals |
 //! | [`ClientMemory`] | the memory of a VFIO client, for one submission |
+//! | [`physical`] | all of it as a PCI function of its own, with an Interrupt Message Store its guest programs |
 //!
 //! Not executed, and so not in [`layout::OperationSet::ALL`]: what later versions of
 //! the device added. There is no page request service: block-on-fault waits for
@@ -88,6 +89,7 @@ mod limits;
 mod memory;
 mod number;
 mod operation;
+pub mod physical;
 mod queue;
 mod queue_config;
 mod reach;
