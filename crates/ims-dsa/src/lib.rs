@@ -61,6 +61,7 @@
 //! | [`WorkQueue`], [`WorkQueues`] | data: submit, drain, abort; one queue, all of a configuration |
 //! | [`front`] | what software sees: registers, commands, portals |
 //! | [`ClientMemory`] | the memory of a VFIO client, for one submission |
+//! | [`adi`] | virtual devices on a physical one of the host's |
 //! | [`physical`] | all of it as a PCI function of its own, with an Interrupt Message Store its guest programs |
 //!
 //! Not executed, and so not in [`layout::OperationSet::ALL`]: what later versions of
@@ -70,6 +71,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod adi;
 mod arbiter;
 mod bell;
 mod check;
