@@ -4,6 +4,7 @@
 use std::fmt;
 
 use super::{Scenario, StoreKind};
+use crate::given::Given;
 
 /// Where a field stands in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,25 +47,6 @@ pub(super) enum Kind {
     Store(fn(&mut Scenario) -> &mut StoreKind),
 }
 
-/// A value as it was given, in a file or by a flag.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Given<'a> {
-    Whole(i128),
-    Real(f64),
-    Text(&'a str),
-    /// What no field takes: a list, a date, a number beyond all bounds.
-    Other,
-}
-
-impl<'a> Given<'a> {
-    /// A flag's text.
-    pub(super) fn flag(text: &'a str) -> Self {
-        let whole = text.parse().map(Given::Whole);
-        let real = || text.parse().map(Given::Real);
-        whole.or_else(|_| real()).unwrap_or(Given::Text(text))
-    }
-}
-
 impl Kind {
     /// Keeps `given` in `scenario` if it is right; says whether it is.
     pub(super) fn set(&self, scenario: &mut Scenario, given: Given<'_>) -> bool {
@@ -81,7 +63,7 @@ impl Kind {
                 let value = match given {
                     Given::Whole(value) => value as f64,
                     Given::Real(value) => value,
-                    Given::Text(_) | Given::Other => return None,
+                    Given::Switch(_) | Given::Text(_) | Given::Other => return None,
                 };
                 // False for what is not a number, too.
                 *of(scenario) = (*least..=*most).contains(&value).then_some(value)?;

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 
-use super::error::{Origin, ScenarioError, Shown};
-use super::field::{FIELDS, Field, Given};
+use super::error::ScenarioError;
+use super::field::{FIELDS, Field};
 use super::file::{self, Origins};
 use super::{Scenario, capacity};
+use crate::given::{Given, GivenError, Origin, Shown};
 
 /// What `ims run` is told.
 #[derive(Debug, Default, Args)]
@@ -47,12 +48,15 @@ impl RunArgs {
         for (field, text) in &self.fields.given {
             let origin = Origin::Flag(field.name);
             if !field.kind.set(&mut scenario, Given::flag(text)) {
-                return Err(ScenarioError::Value {
+                let given = Shown::new(text);
+                let right = field.kind.to_string();
+                return Err(GivenError::Value {
                     origin,
                     field: field.name,
-                    given: Shown::new(text),
-                    right: field.kind.to_string(),
-                });
+                    given,
+                    right,
+                }
+                .into());
             }
             origins.insert(field.name, origin);
         }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, Parser};
 
+use super::error::ScenarioError;
 use super::field::FIELDS;
 use super::file::{self, Origins};
 use super::*;
@@ -28,6 +29,7 @@ fn told(flags: &[&str]) -> Result<Scenario, String> {
 fn read(text: &str) -> Result<Scenario, String> {
     let (mut scenario, mut origins) = (Scenario::default(), Origins::new());
     file::parse("a.toml", text, &mut scenario, &mut origins)
+        .map_err(ScenarioError::from)
         .and_then(|()| capacity::check(&scenario, &origins))
         .map(|()| scenario)
         .map_err(|error| error.to_string())

@@ -3,10 +3,11 @@
 
 use proptest::prelude::*;
 
-use super::super::field::{DISTURB, FIELDS, Field, Given, Kind, Table};
+use super::super::field::{DISTURB, FIELDS, Field, Kind, Table};
 use super::super::file::{self, Origins};
 use super::super::{Scenario, StoreKind, capacity};
 use super::{read, told};
+use crate::given::Given;
 
 /// A value in range for each field, as a file states it.
 fn in_range(field: &'static Field) -> BoxedStrategy<String> {
