@@ -3,6 +3,9 @@
 //! same run, and whether that keeps the budget.
 
 mod core;
+mod cpu;
+mod descriptors;
+mod dsa;
 mod memory;
 mod progress;
 mod row;
@@ -44,15 +47,18 @@ enum Bench {
     /// The vfio-user server: registers, interrupts and idle devices, beside other
     /// servers.
     VfioUser,
+    /// A DSA served over vfio-user: descriptors, copies, interrupts and interfaces.
+    Dsa,
 }
 
 impl Bench {
-    const ALL: [Self; 2] = [Self::Core, Self::VfioUser];
+    const ALL: [Self; 3] = [Self::Core, Self::VfioUser, Self::Dsa];
 
     fn name(self) -> &'static str {
         match self {
             Self::Core => "core",
             Self::VfioUser => "vfio-user",
+            Self::Dsa => "dsa",
         }
     }
 
@@ -60,6 +66,7 @@ impl Bench {
         match self {
             Self::Core => core::measure(effort, &Progress::new(core::PARTS)),
             Self::VfioUser => vfio_user::measure(effort, &Progress::new(vfio_user::PARTS)),
+            Self::Dsa => dsa::measure(effort, &Progress::new(dsa::PARTS)),
         }
     }
 }

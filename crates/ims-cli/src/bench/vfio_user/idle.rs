@@ -2,11 +2,11 @@
 //! A thousand devices, each with a listener and a client that is silent.
 
 use super::super::Outcome;
+use super::super::cpu::{Clock, threads};
+use super::super::descriptors::{open, shortage};
 use super::super::memory::live;
 use super::super::row::Row;
 use super::client::Client;
-use super::cpu::{Clock, threads};
-use super::descriptors::{open, shortage};
 use super::device::{Register, VECTORS};
 use ims_vfio::Device;
 use ims_vfio_user::{Limits, Server};

@@ -4,8 +4,6 @@
 mod access;
 mod client;
 mod compared;
-mod cpu;
-mod descriptors;
 mod device;
 mod dma_write;
 mod floor;
@@ -19,10 +17,10 @@ mod untouched;
 mod vectors;
 
 use super::Outcome;
+use super::cpu::Pinned;
 use super::progress::Progress;
 use super::row::Row;
 use super::timing::Effort;
-use cpu::Pinned;
 use servers::Servers;
 
 /// Steps of [`measure`].

@@ -2,8 +2,8 @@
 //! The servers that are compared, each with a client and on a thread of its own.
 
 use super::super::Outcome;
+use super::super::cpu::{Clock, stand_back, threads};
 use super::client::Client;
-use super::cpu::{Clock, stand_back, threads};
 use super::device::Register;
 use super::floor;
 use super::published::{self, Backend};

@@ -3,9 +3,9 @@
 //! thread that waits on another CPU runs.
 
 use super::super::Outcome;
+use super::super::cpu::{Pinned, two};
 use super::super::row::Row;
 use super::super::timing::{Effort, Figure, in_turns, plain};
-use super::cpu::{Pinned, two};
 use super::device::Register;
 use ims_vfio::Device;
 use ims_vfio::irqs::{Irqs, Payload, SetIrqs};

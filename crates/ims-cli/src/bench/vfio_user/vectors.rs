@@ -3,10 +3,10 @@
 //! for its interrupts one by one.
 
 use super::super::Outcome;
+use super::super::descriptors::shortage;
 use super::super::row::Row;
 use super::super::timing::{Effort, Watch, figure};
 use super::compared::compare;
-use super::descriptors::shortage;
 use super::device::VECTORS;
 use super::servers::Servers;
 use rustix::event::{EventfdFlags, eventfd};

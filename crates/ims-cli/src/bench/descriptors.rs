@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! How many descriptors this process has, and may have.
 
-use super::super::Outcome;
+use super::Outcome;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// What a process has open beside what is measured, with some to spare.
