@@ -35,7 +35,7 @@ enum Task {
     /// Run every test and check; ends with `N passed, N failed, N skipped`.
     Test(test::Options),
     /// Boot Linux in QEMU with a device of ours, and follow its interrupts.
-    E2e(e2e::Options),
+    E2e(Box<e2e::Options>),
     /// Run every benchmark and rewrite docs/measurements.md.
     Bench(bench::Options),
     /// Weaken each atomic ordering of the data path in turn; some model must fail each time.

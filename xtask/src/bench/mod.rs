@@ -2,6 +2,7 @@
 //! `cargo xtask bench`: runs what `ims bench --list` names and writes down what
 //! came out.
 
+mod guest;
 mod machine;
 mod page;
 pub(crate) mod rows;
@@ -43,10 +44,15 @@ pub(crate) fn run(options: &Options) -> Result<bool, Failure> {
         progress.start(&name);
         let rows = measure(&name)?;
         progress.say(&format!("{name}: {} rows", rows.len()));
-        benches.push(Bench { name, rows });
+        benches.push(Bench {
+            command: format!("cargo run --release -- bench {name}"),
+            name,
+            rows,
+        });
         progress.advance();
     }
     drop(progress);
+    benches.push(guest::measure()?);
 
     let page = page::page(&Machine::here(), date.trim(), &benches);
     if options.check {

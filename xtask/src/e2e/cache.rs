@@ -35,7 +35,7 @@ impl Cache {
     pub(crate) fn here() -> Result<Self, Failure> {
         let root = place(|name| std::env::var_os(name)).ok_or_else(|| Failure::Missing {
             what: "no place for what is fetched: neither IMS_CACHE nor HOME is set".to_owned(),
-            advice: "set IMS_CACHE to a directory with 1 GB of space".to_owned(),
+            advice: "set IMS_CACHE to a directory with 1.5 GB of space".to_owned(),
         })?;
         Self::at(root)
     }

@@ -13,11 +13,13 @@ mod scenario;
 
 use crate::failure::Failure;
 use crate::progress::Progress;
-use crate::tree;
 use device::Program;
 use parts::{Own, Parts};
 use report::Report;
-use scenario::{Place, Setting, remapped, unremapped};
+use scenario::{
+    Guests, Place, Setting, guest_ims, killed, movdir64b, physical, remapped, revoked, unremapped,
+    virtual_device,
+};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -30,13 +32,19 @@ pub(crate) struct Options {
     /// argument, and build none.
     #[arg(long, value_name = "PROGRAM")]
     server: Option<PathBuf>,
+    /// Use this program `ims`, and build none.
+    #[arg(long, value_name = "PROGRAM")]
+    ims: Option<PathBuf>,
+    /// Run these scenarios alone; may be given several times.
+    #[arg(long, value_name = "NAME")]
+    only: Vec<String>,
     /// Report in JSON.
     #[arg(long)]
     json: bool,
 }
 
-/// Steps the bar shows: three parts, server, module, two scenarios.
-const STEPS: usize = 7;
+/// Steps the bar shows: parts, two programs, guests, and the scenarios.
+pub(crate) const STEPS: usize = parts::STEPS + 3 + SCENARIOS.len();
 
 /// Runs everything and prints the report; returns whether nothing failed.
 ///
@@ -73,6 +81,30 @@ pub(crate) fn check(progress: &Progress) -> Result<(), Failure> {
     })
 }
 
+/// How many iterations of the kernel's own test a guest makes a second, by the kind of
+/// DSA it has.
+///
+/// # Errors
+/// As [`run`], and if a check failed.
+pub(crate) fn dmatest(progress: &Progress) -> Result<Vec<(&'static str, f64)>, Failure> {
+    let kinds = [physical::NAME, virtual_device::NAME];
+    let options = Options {
+        only: kinds.map(str::to_owned).to_vec(),
+        ..Options::default()
+    };
+    let report = report(&options, progress)?;
+    if !report.ok {
+        return Err(Failure::Form {
+            what: "end to end".to_owned(),
+            why: report.failures(),
+        });
+    }
+    Ok(kinds
+        .into_iter()
+        .filter_map(|kind| Some((kind, report.value(kind, "dmatest", "per_second")?)))
+        .collect())
+}
+
 /// Why this cannot run without fetching anything; none if it can.
 pub(crate) fn needs_fetching() -> Option<String> {
     match parts::not_cached() {
@@ -99,44 +131,76 @@ fn report(options: &Options, progress: &Progress) -> Result<Report, Failure> {
         None => Program::build(progress)?,
     };
     progress.advance();
-    progress.start("guest module");
-    let module = guest::module::build(&parts.kernel, progress)?;
+    progress.start("program ims");
+    let ims = match &options.ims {
+        Some(path) => Program::own(path),
+        None => Program::ims(progress)?,
+    };
+    progress.advance();
+    progress.start("guests");
+    let guests = Guests {
+        store: guest::store(&parts, progress)?,
+        dsa: guest::dsa(&parts, progress)?,
+        newer_dsa: guest::newer_dsa(&parts, progress)?,
+    };
     let place = Place::new()?;
-    let initramfs = tree::root().join("target/e2e/initramfs");
-    guest::initramfs::write(&initramfs, &parts.busybox, &module)?;
     progress.advance();
 
     let mut report = Report {
         qemu: parts.emulator.version.clone(),
         kernel: parts.kernel.release.clone(),
+        newer_kernel: parts
+            .newer
+            .as_ref()
+            .map(|newer| newer.kernel.release.clone()),
         ..Report::default()
     };
     let setting = Setting {
         parts: &parts,
         program: &program,
-        initramfs: &initramfs,
+        ims: &ims,
+        guests: &guests,
         place: &place,
         progress,
     };
-    scenarios(&setting, &mut report);
+    scenarios(&setting, &options.only, &mut report);
     report.ok = report.all_ok();
     report.seconds = begin.elapsed().as_secs_f64();
     Ok(report)
 }
 
+/// A boot, or several that belong together.
+type Scenario = fn(&Setting<'_>, &mut Report) -> Result<(), Failure>;
+
+/// All of them, in order.
+const SCENARIOS: [(&str, Scenario); 9] = [
+    ("store", store),
+    (movdir64b::NAME, movdir64b::run),
+    (movdir64b::NEWER, movdir64b::newer),
+    (physical::NAME, physical::run),
+    (virtual_device::NAME, virtual_device::run),
+    (revoked::NAME, revoked::run),
+    (revoked::NEWER, revoked::newer),
+    (killed::NAME, killed::run),
+    (guest_ims::NAME, guest_ims::run),
+];
+
 /// Runs the scenarios in order; one that cannot be made to its end is a check
 /// that failed, beside those it made.
-fn scenarios(setting: &Setting<'_>, report: &mut Report) {
-    setting.progress.start("with remapping");
-    let server = remapped::run(setting, report);
-    setting.progress.advance();
-    let mut server = match server {
-        Ok(server) => server,
-        Err(failure) => return report.add("remapped", "boot", Err(failure.to_string())),
-    };
-    setting.progress.start("without remapping");
-    if let Err(failure) = unremapped::run(setting, &mut server, report) {
-        report.add("unremapped", "boot", Err(failure.to_string()));
+fn scenarios(setting: &Setting<'_>, only: &[String], report: &mut Report) {
+    for (name, run) in SCENARIOS {
+        if only.is_empty() || only.iter().any(|wanted| wanted == name) {
+            setting.progress.start(name);
+            if let Err(failure) = run(setting, report) {
+                report.add(name, "boot", Err(failure.to_string()));
+            }
+        }
+        setting.progress.advance();
     }
-    setting.progress.advance();
+}
+
+/// Those with the example device; the second takes over the first one's server.
+fn store(setting: &Setting<'_>, report: &mut Report) -> Result<(), Failure> {
+    let mut server = remapped::run(setting, report)?;
+    unremapped::run(setting, &mut server, report)
 }

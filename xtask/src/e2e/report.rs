@@ -14,6 +14,9 @@ pub(crate) struct Report {
     pub(crate) qemu: String,
     /// The guest kernel's release.
     pub(crate) kernel: String,
+    /// The newer guest kernel's, if one was booted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) newer_kernel: Option<String>,
     pub(crate) checks: Vec<Check>,
 }
 
@@ -52,6 +55,13 @@ impl Report {
         });
     }
 
+    /// A number that a check found.
+    pub(crate) fn value(&self, scenario: &str, check: &str, value: &str) -> Option<f64> {
+        let mut checks = self.checks.iter();
+        let found = checks.find(|one| one.scenario == scenario && one.name == check)?;
+        found.values.get(value)?.parse().ok()
+    }
+
     /// Whether checks were made and none failed.
     pub(crate) fn all_ok(&self) -> bool {
         !self.checks.is_empty() && self.checks.iter().all(|check| check.ok)
@@ -83,7 +93,11 @@ impl fmt::Display for Check {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "QEMU {}, Linux {}", self.qemu, self.kernel)?;
+        write!(f, "QEMU {}, Linux {}", self.qemu, self.kernel)?;
+        if let Some(newer) = &self.newer_kernel {
+            write!(f, " and {newer}")?;
+        }
+        writeln!(f)?;
         for check in &self.checks {
             writeln!(f, "{check}")?;
         }

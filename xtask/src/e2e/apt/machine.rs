@@ -11,7 +11,7 @@ use std::process::Command;
 
 /// What can be said to somebody without Debian's packages.
 const ADVICE: &str = "run this on Debian 12 or later for amd64, or name your own with \
-                      --qemu, --kernel, --headers and --busybox";
+                      --qemu, --kernel, --headers, --busybox and --accel-config";
 
 /// This machine's Debian mirror and how it is reached.
 #[derive(Debug)]

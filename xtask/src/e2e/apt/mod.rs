@@ -76,24 +76,27 @@ impl Root {
         }
         candidate(&answer(&mut command)?).ok_or_else(|| Failure::Missing {
             what: format!("the Debian mirror has no package {package}"),
-            advice: "is the mirror complete? name your own with --qemu, --kernel, --headers \
-                     and --busybox"
+            advice: "is the mirror complete? name your own with --qemu, --kernel, --headers, \
+                     --busybox and --accel-config"
                 .to_owned(),
         })
     }
 
-    /// Fetches `package` from `suite`, and all it depends on.
+    /// Fetches `package`, from `suite` if it is in several, and all it depends on.
     ///
     /// # Errors
     /// [`Failure::Command`] with what apt said.
     pub(crate) fn fetch_closure(
         &self,
         package: &str,
-        suite: &str,
+        suite: Option<&str>,
         progress: &Progress,
     ) -> Result<(), Failure> {
         let mut command = self.command("apt-get");
-        command.args(["-q", "-y", "-d", "-t", suite, "install", package]);
+        command.args(["-q", "-y", "-d", "install", package]);
+        if let Some(suite) = suite {
+            command.args(["-t", suite]);
+        }
         run(&mut command, progress)
     }
 

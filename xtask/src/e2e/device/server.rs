@@ -3,25 +3,32 @@
 
 use super::super::machine::{Child, tied};
 use super::handshake;
-use crate::command::{capture, cargo, line};
+use crate::command::{answer, capture, cargo, line};
 use crate::failure::Failure;
 use crate::progress::Progress;
 use serde_json::Value;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// The example that is the device, and the crate it belongs to.
+/// The example that is a device, and the crate it belongs to.
 const EXAMPLE: &str = "ims_store";
 const PACKAGE: &str = "ims-vfio-user";
+
+/// The program that serves DSAs, and the crate it belongs to.
+const IMS: &str = "ims";
+const IMS_PACKAGE: &str = "ims-cli";
 
 /// How long a server may take until it serves.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The program that is the device's server; its argument is a socket's path.
-#[derive(Debug)]
+/// A program that is a device's server; its last argument is a socket's path.
+#[derive(Debug, Clone)]
 pub(crate) struct Program {
     path: PathBuf,
+    /// What stands before it.
+    arguments: Vec<OsString>,
 }
 
 impl Program {
@@ -29,6 +36,7 @@ impl Program {
     pub(crate) fn own(path: &Path) -> Self {
         Self {
             path: path.to_owned(),
+            arguments: Vec::new(),
         }
     }
 
@@ -37,8 +45,38 @@ impl Program {
     /// # Errors
     /// [`Failure::Command`] with all the compiler said.
     pub(crate) fn build(progress: &Progress) -> Result<Self, Failure> {
-        let mut command = cargo(["build", "--release", "--package", PACKAGE]);
-        command.args(["--example", EXAMPLE, "--message-format", "json"]);
+        Self::built(PACKAGE, ["--example", EXAMPLE], progress)
+    }
+
+    /// Builds the program `ims`.
+    ///
+    /// # Errors
+    /// As for [`Program::build`].
+    pub(crate) fn ims(progress: &Progress) -> Result<Self, Failure> {
+        Self::built(IMS_PACKAGE, ["--bin", IMS], progress)
+    }
+
+    /// The same program with arguments before the socket's.
+    pub(crate) fn with<A: Into<OsString>>(&self, arguments: impl IntoIterator<Item = A>) -> Self {
+        let mut program = self.clone();
+        program
+            .arguments
+            .extend(arguments.into_iter().map(Into::into));
+        program
+    }
+
+    /// Runs it to its end, and returns what it printed.
+    ///
+    /// # Errors
+    /// [`Failure::Command`] with all it said.
+    pub(crate) fn ask(&self) -> Result<String, Failure> {
+        answer(Command::new(&self.path).args(&self.arguments))
+    }
+
+    fn built(package: &str, target: [&str; 2], progress: &Progress) -> Result<Self, Failure> {
+        let mut command = cargo(["build", "--release", "--package", package]);
+        command.args(target).args(["--message-format", "json"]);
+        let [_, name] = target;
         let captured = capture(&mut command, None, |line| progress.note(line))?;
         if !captured.succeeded() {
             return Err(Failure::Command {
@@ -46,21 +84,21 @@ impl Program {
                 output: rendered(&captured.text),
             });
         }
-        let path = executable(&captured.text).ok_or_else(|| Failure::Form {
+        let path = executable(&captured.text, name).ok_or_else(|| Failure::Form {
             what: line(&command),
-            why: format!("built no program {EXAMPLE}"),
+            why: format!("built no program {name}"),
         })?;
-        Ok(Self { path })
+        Ok(Self::own(&path))
     }
 }
 
 /// The program cargo says it built.
-fn executable(messages: &str) -> Option<PathBuf> {
+fn executable(messages: &str, wanted: &str) -> Option<PathBuf> {
     messages.lines().find_map(|line| {
         let message: Value = serde_json::from_str(line).ok()?;
         let name = message.get("target")?.get("name")?.as_str()?;
         let path = message.get("executable")?.as_str()?;
-        (name == EXAMPLE).then(|| path.into())
+        (name == wanted).then(|| path.into())
     })
 }
 
@@ -99,8 +137,17 @@ impl Server {
     /// # Errors
     /// [`Failure::Command`] with what it said, if it does not serve.
     pub(crate) fn start(program: &Program, socket: &Path) -> Result<Self, Failure> {
+        Self::serving(&program.with([socket]), socket)
+    }
+
+    /// Starts a server that was told all its arguments, of which some make it serve
+    /// on `socket`, and makes sure that it does.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub(crate) fn serving(program: &Program, socket: &Path) -> Result<Self, Failure> {
         let mut command = Command::new(&program.path);
-        command.arg(socket);
+        command.args(&program.arguments);
         let shown = line(&command);
         let begin = Instant::now();
         let mut child = Child::start(&mut tied(command))?;
@@ -157,8 +204,10 @@ mod tests {
             {\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"x\"},\"executable\":null}\n\
             {\"target\":{\"name\":\"ims_store\"},\"executable\":\"/t/examples/ims_store\"}\n\
             {\"reason\":\"build-finished\",\"success\":true}\n";
-        assert_eq!(executable(messages), Some("/t/examples/ims_store".into()));
-        assert_eq!(executable("{}\n"), None);
+        let path = Some("/t/examples/ims_store".into());
+        assert_eq!(executable(messages, "ims_store"), path);
+        assert_eq!(executable(messages, "x"), None);
+        assert_eq!(executable("{}\n", "x"), None);
     }
 
     #[test]

@@ -1,5 +1,90 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What runs in the guest: a module of ours, and a first process that loads it.
+//! What runs in a guest: modules and programs, and a first process that does what
+//! it is told with them. One file system for each kind of device.
 
-pub(crate) mod initramfs;
-pub(crate) mod module;
+mod build;
+mod initramfs;
+mod stock;
+
+use super::parts::{Kernel, Parts};
+use crate::failure::Failure;
+use crate::progress::Progress;
+use crate::tree;
+use initramfs::FileSystem;
+use std::path::{Path, PathBuf};
+
+/// What a guest with a DSA can be asked to do.
+const DSA: &str = concat!(include_str!("verbs.sh"), include_str!("dsa.sh"));
+
+/// Modules of ours that drive a device with a store; the first is what they share.
+const STORE_MODULES: [&str; 3] = ["ims_domain", "ims_store", "ims_dsa"];
+
+/// The guest whose kernel programs a device's store itself: that of the example
+/// device `ims_store`, or that of an Intel DSA.
+///
+/// # Errors
+/// As [`build::build`], [`Failure::File`].
+pub(crate) fn store(parts: &Parts, progress: &Progress) -> Result<PathBuf, Failure> {
+    let mut system = FileSystem::new(parts.busybox.program(), include_str!("store.sh"))?;
+    let modules = build::build_together(&parts.kernel, "ims", &STORE_MODULES, progress)?;
+    for module in modules {
+        system.module(&module)?;
+    }
+    written(&system, "store")
+}
+
+/// The guest of an Intel DSA: the kernel's driver with what it depends on, its
+/// test of DMA engines, accel-config, and our help for the instruction that
+/// submits. What it can be asked to do is in `verbs.sh` and `dsa.sh`.
+///
+/// # Errors
+/// As [`build::build`], [`Failure::File`]; [`Failure::Missing`] if the kernel has
+/// no such driver.
+pub(crate) fn dsa(parts: &Parts, progress: &Progress) -> Result<PathBuf, Failure> {
+    let dmatest = parts.dmatest.as_deref();
+    with_dsa(parts, &parts.kernel, dmatest, "dsa", progress)
+}
+
+/// The same with the newer kernel; none if there is no such kernel.
+///
+/// # Errors
+/// As [`dsa`].
+pub(crate) fn newer_dsa(parts: &Parts, progress: &Progress) -> Result<Option<PathBuf>, Failure> {
+    let Some(newer) = &parts.newer else {
+        return Ok(None);
+    };
+    let dmatest = newer.dmatest.as_deref();
+    with_dsa(parts, &newer.kernel, dmatest, "newer-dsa", progress).map(Some)
+}
+
+fn with_dsa(
+    parts: &Parts,
+    kernel: &Kernel,
+    dmatest: Option<&Path>,
+    name: &str,
+    progress: &Progress,
+) -> Result<PathBuf, Failure> {
+    let mut system = FileSystem::new(parts.busybox.program(), DSA)?;
+    system.module(&build::build(kernel, "movdir64b", progress)?)?;
+    let process = build::build_program(kernel, "movdir64b_process", "process", progress)?;
+    system.program("bin/process", &process)?;
+    if let Some(source) = dmatest {
+        system.module(&build::build_stock(kernel, source, progress)?)?;
+    }
+    let driver = stock::with_dependencies(kernel, &parts.busybox, "idxd")?;
+    for (_, module) in &driver {
+        system.module(module)?;
+    }
+    let names: Vec<_> = driver.into_iter().map(|(name, _)| name).collect();
+    system.text("modules/order", &(names.join(" ") + "\n"));
+    for (name, file) in parts.accel_config.files()? {
+        system.program(&name, &file)?;
+    }
+    written(&system, name)
+}
+
+fn written(system: &FileSystem, name: &str) -> Result<PathBuf, Failure> {
+    let place = tree::root().join("target/e2e").join(format!("{name}.cpio"));
+    system.write(&place)?;
+    Ok(place)
+}

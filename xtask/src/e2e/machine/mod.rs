@@ -7,4 +7,4 @@ mod qmp;
 mod vm;
 
 pub(crate) use child::{Child, tied};
-pub(crate) use vm::{Config, Vm};
+pub(crate) use vm::{Config, Unit, Vm};

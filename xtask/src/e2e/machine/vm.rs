@@ -14,19 +14,32 @@ use std::time::{Duration, Instant};
 /// How much of the console is shown when something fails, in lines.
 const TAIL: usize = 60;
 
+/// The unit between a guest's devices and its memory and CPUs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unit {
+    /// None: a device's addresses are the guest's own.
+    Absent,
+    /// It translates what devices read and write.
+    Translating,
+    /// It remaps their interrupts, too.
+    Remapping,
+}
+
 /// What a boot consists of.
 #[derive(Debug)]
 pub(crate) struct Config<'a> {
     pub(crate) parts: &'a Parts,
+    /// The kernel.
+    pub(crate) image: &'a Path,
     pub(crate) initramfs: &'a Path,
-    /// The device server's socket.
-    pub(crate) device: &'a Path,
+    /// The sockets of device servers, one for each device.
+    pub(crate) devices: &'a [&'a Path],
     /// Where QEMU's control socket is made.
     pub(crate) place: &'a Path,
     pub(crate) cpus: u32,
-    /// Whether the guest's unit remaps interrupts; it translates what the device
-    /// reads and writes in any case.
-    pub(crate) remapping: bool,
+    pub(crate) unit: Unit,
+    /// What the kernel is told beside what every guest is.
+    pub(crate) kernel: &'a [&'a str],
     /// What the first process does, in order.
     pub(crate) tests: &'a [&'a str],
     /// When it must be over.
@@ -147,33 +160,47 @@ fn arguments(config: &Config<'_>, control: &Path) -> Vec<String> {
     let mut add = |option: &str, value: String| arguments.extend([option.to_owned(), value]);
     add("-smp", config.cpus.to_string());
     // Caching mode: QEMU's client must learn of what the guest maps.
-    let unit = if config.remapping {
-        "intel-iommu,intremap=on,eim=on,caching-mode=on"
-    } else {
-        "intel-iommu,intremap=off,caching-mode=on"
-    };
-    add("-device", unit.to_owned());
-    // Force: when it powers off the guest leaves its unit as it is. QEMU aborts if
-    // the guest ends translation and there is no server left to be told.
-    // Reliable: comparing the clocks of 24 emulated CPUs takes longer than all else.
-    let kernel = "console=ttyS0 panic=-1 quiet printk.devkmsg=on intel_iommu=on \
-                  reboot=force tsc=reliable mitigations=off";
-    let device = json!({
-        "driver": "vfio-user-pci",
-        "rombar": 0,
-        "socket": { "type": "unix", "path": config.device },
-    });
-    add("-device", device.to_string());
+    match config.unit {
+        Unit::Absent => {}
+        Unit::Translating => add("-device", "intel-iommu,intremap=off,caching-mode=on".into()),
+        Unit::Remapping => add(
+            "-device",
+            "intel-iommu,intremap=on,eim=on,caching-mode=on".into(),
+        ),
+    }
+    for socket in config.devices {
+        let device = json!({
+            "driver": "vfio-user-pci",
+            "rombar": 0,
+            "socket": { "type": "unix", "path": socket },
+        });
+        add("-device", device.to_string());
+    }
     // A comma ends a value, unless it is doubled.
     let control = control.display().to_string().replace(',', ",,");
     add("-qmp", format!("unix:{control},server=on,wait=off"));
-    add("-kernel", config.parts.kernel.image.display().to_string());
+    add("-kernel", config.image.display().to_string());
     add("-initrd", config.initramfs.display().to_string());
-    add(
-        "-append",
-        format!("{kernel} ims.tests={}", config.tests.join(",")),
-    );
+    add("-append", command_line(config));
     arguments
+}
+
+/// What the kernel is told.
+fn command_line(config: &Config<'_>) -> String {
+    // Force: when it powers off the guest leaves its unit as it is. QEMU aborts if
+    // the guest ends translation and there is no server left to be told.
+    // Reliable: comparing the clocks of 24 emulated CPUs takes longer than all else.
+    // No timer check: it counts ticks for a moment, and panics if this machine was too
+    // busy to give the guest any.
+    let mut words = vec![
+        "console=ttyS0 panic=-1 quiet printk.devkmsg=on reboot=force tsc=reliable \
+         no_timer_check mitigations=off",
+    ];
+    if config.unit != Unit::Absent {
+        words.push("intel_iommu=on");
+    }
+    words.extend(config.kernel);
+    format!("{} ims.tests={}", words.join(" "), config.tests.join(","))
 }
 
 #[cfg(test)]

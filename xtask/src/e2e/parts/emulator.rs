@@ -46,7 +46,7 @@ impl Emulator {
             if fetch.cache.version(SET, &version).is_some() {
                 return Ok((version, None));
             }
-            root.fetch_closure(PACKAGE, suite, fetch.progress)?;
+            root.fetch_closure(PACKAGE, Some(suite), fetch.progress)?;
             let tree = place.join("tree");
             root.unpack(&tree, fetch.progress)?;
             Ok((version, Some(tree)))

@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Boots of a guest, and what must come of each.
 
+mod dsa;
+pub(crate) mod guest_ims;
+pub(crate) mod killed;
+pub(crate) mod movdir64b;
+pub(crate) mod physical;
 pub(crate) mod remapped;
+pub(crate) mod revoked;
 mod story;
 pub(crate) mod unremapped;
+pub(crate) mod virtual_device;
 
 use super::device::Program;
-use super::machine::Config;
+use super::machine::{Config, Unit};
 use super::parts::Parts;
 use crate::failure::Failure;
 use crate::progress::Progress;
@@ -22,10 +29,31 @@ const LIMIT: Duration = Duration::from_secs(240);
 #[derive(Debug)]
 pub(crate) struct Setting<'a> {
     pub(crate) parts: &'a Parts,
+    /// The example's server.
     pub(crate) program: &'a Program,
-    pub(crate) initramfs: &'a Path,
+    /// The program `ims`.
+    pub(crate) ims: &'a Program,
+    pub(crate) guests: &'a Guests,
     pub(crate) place: &'a Place,
     pub(crate) progress: &'a Progress,
+}
+
+/// The file systems of guests.
+#[derive(Debug)]
+pub(crate) struct Guests {
+    /// With a device whose store the guest's kernel programs itself.
+    pub(crate) store: PathBuf,
+    /// With an Intel DSA.
+    pub(crate) dsa: PathBuf,
+    /// The same for the newer kernel, if there is one.
+    pub(crate) newer_dsa: Option<PathBuf>,
+}
+
+/// What a guest with a DSA boots.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Boot<'a> {
+    image: &'a Path,
+    initramfs: &'a Path,
 }
 
 impl Setting<'_> {
@@ -34,23 +62,37 @@ impl Setting<'_> {
         self.place.path().join("device")
     }
 
-    fn config<'a>(
-        &'a self,
-        socket: &'a Path,
-        cpus: u32,
-        remapping: bool,
-        tests: &'a [&'a str],
-    ) -> Config<'a> {
+    /// A guest of two CPUs without devices.
+    fn config<'a>(&'a self, initramfs: &'a Path, tests: &'a [&'a str]) -> Config<'a> {
         Config {
             parts: self.parts,
-            initramfs: self.initramfs,
-            device: socket,
+            image: &self.parts.kernel.image,
+            initramfs,
+            devices: &[],
             place: self.place.path(),
-            cpus,
-            remapping,
+            cpus: 2,
+            unit: Unit::Absent,
+            kernel: &[],
             tests,
             limit: LIMIT,
         }
+    }
+
+    /// The guest with a DSA.
+    pub(crate) fn dsa(&self) -> Boot<'_> {
+        Boot {
+            image: &self.parts.kernel.image,
+            initramfs: &self.guests.dsa,
+        }
+    }
+
+    /// The same with the newer kernel, if there is one.
+    pub(crate) fn newer_dsa(&self) -> Option<Boot<'_>> {
+        let newer = self.parts.newer.as_ref()?;
+        Some(Boot {
+            image: &newer.kernel.image,
+            initramfs: self.guests.newer_dsa.as_deref()?,
+        })
     }
 
     /// Keeps what was printed, for whoever wants to know more. That it cannot be

@@ -2,8 +2,8 @@
 //! With interrupt remapping: all 4096 interrupts, and then the device dies.
 
 use super::super::device::Server;
-use super::super::machine::Vm;
 use super::super::machine::console::{Message, Values};
+use super::super::machine::{Config, Unit, Vm};
 use super::super::report::Report;
 use super::Setting;
 use super::story::Story;
@@ -48,7 +48,12 @@ pub(crate) fn run(setting: &Setting<'_>, report: &mut Report) -> Result<Server, 
     let socket = setting.socket();
     let mut server = Server::start(setting.program, &socket)?;
     let names = TESTS.map(|(name, _)| name);
-    let mut vm = Vm::start(&setting.config(&socket, CPUS, true, &names))?;
+    let mut vm = Vm::start(&Config {
+        devices: &[&socket],
+        cpus: CPUS,
+        unit: Unit::Remapping,
+        ..setting.config(&setting.guests.store, &names)
+    })?;
     let told = listen(&mut vm, &mut server, setting);
     setting.keep("remapped.log", vm.console());
     setting.keep("remapped-server.log", server.text());

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a guest told in one boot, and whether it is what it should have told.
 
+use super::super::machine::Vm;
 use super::super::machine::console::{Message, Values};
 use super::super::report::Report;
+use crate::failure::Failure;
+use crate::progress::Progress;
 use std::collections::BTreeMap;
 
 /// The messages of one boot.
@@ -16,6 +19,18 @@ pub(crate) struct Story {
 }
 
 impl Story {
+    /// Hears a guest that needs no answer, until QEMU is over.
+    ///
+    /// # Errors
+    /// [`Failure::Guest`] if its time is up.
+    pub(crate) fn listen(vm: &mut Vm, progress: &Progress) -> Result<Self, Failure> {
+        let mut story = Self::default();
+        while let Some(message) = vm.next(progress)? {
+            story.hear(message);
+        }
+        Ok(story)
+    }
+
     /// Adds what the guest said.
     pub(crate) fn hear(&mut self, message: Message) {
         match message {
@@ -32,6 +47,11 @@ impl Story {
             Message::PowerDown => self.powered_down = true,
             Message::Ready { .. } => {}
         }
+    }
+
+    /// What a test found, if it passed and is not reported yet.
+    pub(crate) fn found(&self, test: &str) -> Option<&Values> {
+        self.tests.get(test)?.as_ref().ok()
     }
 
     /// Reports each of `wanted`: a test by name, and values it must have found.

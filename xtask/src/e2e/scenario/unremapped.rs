@@ -2,7 +2,7 @@
 //! Without interrupt remapping, which must be asked for: the slot names the CPU.
 
 use super::super::device::Server;
-use super::super::machine::Vm;
+use super::super::machine::{Config, Unit, Vm};
 use super::super::report::Report;
 use super::Setting;
 use super::story::Story;
@@ -37,8 +37,13 @@ pub(crate) fn run(
     report: &mut Report,
 ) -> Result<(), Failure> {
     let socket = setting.socket();
-    let mut vm = Vm::start(&setting.config(&socket, CPUS, false, &ORDER))?;
-    let told = listen(&mut vm, setting);
+    let mut vm = Vm::start(&Config {
+        devices: &[&socket],
+        cpus: CPUS,
+        unit: Unit::Translating,
+        ..setting.config(&setting.guests.store, &ORDER)
+    })?;
+    let told = Story::listen(&mut vm, setting.progress);
     setting.keep("unremapped.log", vm.console());
     setting.keep("unremapped-server.log", server.text());
     let mut story = told?;
@@ -51,14 +56,6 @@ pub(crate) fn run(
         return Ok(());
     }
     Err(vm.failure(&format!("the device server ended: {}", server.text())))
-}
-
-fn listen(vm: &mut Vm, setting: &Setting<'_>) -> Result<Story, Failure> {
-    let mut story = Story::default();
-    while let Some(message) = vm.next(setting.progress)? {
-        story.hear(message);
-    }
-    Ok(story)
 }
 
 /// Vectors must run out late.
