@@ -39,17 +39,28 @@ pub(super) fn look(served: &Served<'_>) -> Result<Device, Failure> {
 pub(super) struct Guest<'a> {
     pub(super) initramfs: &'a Path,
     pub(super) cpus: u32,
+    pub(super) unit: Unit,
     /// What it does, in order.
     pub(super) order: &'a [&'a str],
 }
 
 impl<'a> Guest<'a> {
-    /// One with the kernel's own driver.
+    /// One with the kernel's own driver, behind a unit as `ims serve` advises for a
+    /// physical function.
     pub(super) fn stock(setting: &Setting<'a>, order: &'a [&'a str]) -> Self {
         Self {
             initramfs: &setting.guests.dsa,
             cpus: 2,
+            unit: Unit::Remapping,
             order,
+        }
+    }
+
+    /// Without one, as it advises for a virtual device.
+    pub(super) fn plain(self) -> Self {
+        Self {
+            unit: Unit::Absent,
+            ..self
         }
     }
 
@@ -61,7 +72,7 @@ impl<'a> Guest<'a> {
         let socket = setting.place.path().join(DEVICE);
         Vm::start(&Config {
             devices: &[&socket],
-            unit: Unit::Remapping,
+            unit: self.unit,
             cpus: self.cpus,
             ..setting.config(self.initramfs, self.order)
         })

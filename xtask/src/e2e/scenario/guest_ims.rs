@@ -3,6 +3,7 @@
 //! own kernel: it writes the messages, and engines raise them by handles.
 
 use super::super::device::{Kind, Vector};
+use super::super::machine::Unit;
 use super::super::machine::console::Values;
 use super::super::report::Report;
 use super::dsa::{Guest, Looks};
@@ -63,6 +64,7 @@ pub(crate) fn run(setting: &Setting<'_>, report: &mut Report) -> Result<(), Fail
     let guest = Guest {
         initramfs: &setting.guests.store,
         cpus: CPUS,
+        unit: Unit::Remapping,
         order: &ORDER,
     };
     let (mut story, looks) = dsa::boot(setting, &mut served, NAME, guest)?;

@@ -67,7 +67,12 @@ const TESTS: [(&str, &[(&str, &str)]); 11] = [
 /// If the guest or the server does not do what it must for checks to be made.
 pub(crate) fn run(setting: &Setting<'_>, report: &mut Report) -> Result<(), Failure> {
     let mut served = dsa::serve(setting, &[])?;
-    let (mut story, looks) = dsa::boot(setting, &mut served, NAME, Guest::stock(setting, &ORDER))?;
+    let (mut story, looks) = dsa::boot(
+        setting,
+        &mut served,
+        NAME,
+        Guest::stock(setting, &ORDER).plain(),
+    )?;
     dsa::agree(NAME, story.found("counts"), looks.get("look"), report);
     let held = handles(&looks);
     report.add(NAME, "handles are the store's and given back", held);
