@@ -18,11 +18,15 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
+use ims_dsa::layout::{Descriptor, Flags, Opcode};
+use ims_dsa_driver::Driver;
 use program::{Home, ended, json};
 use rustix::process::{Signal, geteuid};
 use serde_json::Value;
+use zerocopy::little_endian::{U32, U64};
 
 #[test]
 fn a_signal_ends_it_in_order_and_no_socket_is_left() {
@@ -44,6 +48,45 @@ fn a_signal_ends_it_in_order_and_no_socket_is_left() {
         let left = fs::read_dir(home.join("ims")).unwrap().count();
         assert_eq!(left, 0);
         drop(client);
+    }
+}
+
+#[test]
+fn what_was_taken_before_a_signal_is_finished_first() {
+    const COPIES: u64 = 100;
+    const SIZE: u32 = 8 << 20;
+    let home = Home::new("drain");
+    let mut server = home.serve(&["--compose", "1"]);
+    let socket = server.said["devices"][0]["socket"].as_str().unwrap();
+    let mut driver = Driver::open(Path::new(socket), 32 << 20, 1).unwrap();
+    driver.enable().unwrap();
+    driver.enable_queue(0).unwrap();
+    let source = driver.arena.take(SIZE as usize, 0x1000).unwrap().address;
+    let target = driver.arena.take(SIZE as usize, 0x1000).unwrap().address;
+    let records = driver.arena.take(32 * COPIES as usize, 32).unwrap().address;
+    driver
+        .arena
+        .write(source, &vec![0x5a; SIZE as usize])
+        .unwrap();
+    let flags = Flags::RECORD_VALID | Flags::REQUEST_RECORD;
+    for number in 0..COPIES {
+        let copy = Descriptor {
+            completion: U64::new(records + 32 * number),
+            source: U64::new(source),
+            destination: U64::new(target),
+            size: U32::new(SIZE),
+            ..Descriptor::new(Opcode::MemoryMove, flags)
+        };
+        driver.submit(0, false, &copy).unwrap();
+    }
+    // All of them have been taken when this is answered.
+    driver.state().unwrap();
+    server.signal(Signal::TERM);
+    let output = server.wait();
+    assert!(output.status.success(), "{output:?}");
+    for number in 0..COPIES {
+        let record = driver.arena.completion(records + 32 * number).unwrap();
+        assert_eq!(record.map(|record| record.status), Some(1), "copy {number}");
     }
 }
 

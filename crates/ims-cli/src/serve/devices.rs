@@ -206,19 +206,27 @@ impl Devices {
         }
     }
 
-    /// Finishes what is in flight, disconnects all clients, removes all sockets and
-    /// destroys all devices. `false`: some work has not ended within some seconds.
+    /// Lets engines finish what devices have taken, disconnects all clients, removes
+    /// all sockets and destroys all devices. `false`: some work had not ended within
+    /// some seconds, and was given up, or has not let go even then.
     pub(crate) fn stop(self) -> bool {
-        self.server.stop();
-        let inner = self.inner.into_inner();
-        let inner = inner.unwrap_or_else(PoisonError::into_inner);
-        let (hold, quiet) = awaited();
-        for served in inner.served.values() {
-            served.function.end(hold.clone());
-        }
-        drop(hold);
-        is_quiet(&quiet)
+        let drained = ask(&self.inner(), Function::drain);
+        // Nobody submits any more when this returns.
+        let Self { server, inner, .. } = self;
+        server.stop();
+        let inner = inner.into_inner().unwrap_or_else(PoisonError::into_inner);
+        drained & ask(&inner, Function::end)
     }
+}
+
+/// Asks all devices for something, and waits for it, some seconds.
+fn ask(inner: &Inner, what: impl Fn(&Function, Hold)) -> bool {
+    let (hold, quiet) = awaited();
+    for served in inner.served.values() {
+        what(&served.function, hold.clone());
+    }
+    drop(hold);
+    is_quiet(&quiet)
 }
 
 impl Inner {

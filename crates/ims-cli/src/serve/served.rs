@@ -76,6 +76,14 @@ impl Function {
         matches!(self, Self::Virtual(_))
     }
 
+    /// Waits for what it has taken; `hold` is dropped when that has ended.
+    pub(super) fn drain(&self, hold: Hold) {
+        match self {
+            Self::Virtual(device) => device.drain(hold),
+            Self::Physical(function, _) => function.drain(hold),
+        }
+    }
+
     /// Ends it, with nobody attached; `hold` is dropped when nothing of it is
     /// executed.
     pub(super) fn end(&self, hold: Hold) {

@@ -103,6 +103,12 @@ impl VirtualDevice {
         self.machine.is_closed()
     }
 
+    /// Waits for all descriptors taken so far: `hold` is dropped when they have ended,
+    /// interrupts included.
+    pub fn drain(&self, hold: Hold) {
+        self.front.drain(hold);
+    }
+
     /// Moves its interrupts to other entries of the store: the handles its guest
     /// has become invalid, descriptors with them end with status 0x19, and it is
     /// told to ask for new ones (INTCAUSE bit 31). Says how many entries were given

@@ -163,6 +163,15 @@ impl Front {
         self.raise(crate::layout::registers::cause::HANDLES_REVOKED);
     }
 
+    /// Waits for all descriptors taken so far: engines that have not ended them keep
+    /// clones of `hold`. What is submitted later is taken as ever.
+    pub fn drain(&self, hold: Hold) {
+        let queues = self.lock().enabled_queues();
+        for queue in queues {
+            queue.drain(hold.clone());
+        }
+    }
+
     /// The state now, for people.
     pub fn status(&self) -> FrontStatus {
         self.status_now()

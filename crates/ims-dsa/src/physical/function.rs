@@ -57,6 +57,12 @@ impl PhysicalFunction {
         }))
     }
 
+    /// Waits for all descriptors taken so far: `hold` is dropped when they have ended,
+    /// interrupts included.
+    pub fn drain(&self, hold: Hold) {
+        self.front.drain(hold);
+    }
+
     /// Takes back all interrupt handles, of MSI-X and of the Interrupt Message
     /// Store, and tells the driver, which asks for new ones (INTCAUSE bit 31).
     /// Descriptors with an old one end with status 0x19. Says how many there were;
