@@ -12,6 +12,7 @@
     reason = "a test"
 )]
 
+mod program;
 mod served;
 
 use std::collections::BTreeSet;
@@ -153,7 +154,8 @@ fn a_thousand_interfaces_of_one_device_work_beside_each_other() {
             &vectors,
         ],
     );
-    let sockets = served.sockets(INTERFACES);
+    let sockets = served.sockets();
+    assert_eq!(sockets.len(), INTERFACES);
     let before = served.usage();
 
     let mut clients: Vec<Client> = sockets

@@ -20,6 +20,8 @@ mod interfaces;
 mod memory;
 mod neighbour;
 mod processes;
+#[path = "../program/mod.rs"]
+mod program;
 mod revoked;
 #[path = "../served/mod.rs"]
 mod served;
@@ -54,9 +56,7 @@ fn served(name: &str) -> Served {
 fn serve_in(dir: PathBuf) -> Served {
     let file = dir.join("devices.toml");
     fs::write(&file, format!("dir = {dir:?}\n{FILE}")).unwrap();
-    let served = Served::start_in(dir, &[file.to_str().unwrap()]);
-    served.listens(&served.dir.join("control"));
-    served
+    Served::start_in(dir, &[file.to_str().unwrap()])
 }
 
 fn socket(served: &Served, name: &str) -> PathBuf {

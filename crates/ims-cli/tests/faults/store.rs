@@ -54,8 +54,6 @@ impl Rig {
             "2",
         ];
         let served = Served::start_in(dir, &flags);
-        served.listens(&socket);
-        served.listens(&served.dir.join("control"));
         let mut driver = Driver::open(&socket, 0x4000, VECTORS).unwrap();
         assert_eq!(driver.entries(), u32::from(ENTRIES));
         let records = driver.arena.take(32 * usize::from(WINDOW), 32).unwrap();

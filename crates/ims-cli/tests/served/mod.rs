@@ -11,18 +11,16 @@
 )]
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::process::Command;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
-const LIMIT: Duration = Duration::from_secs(60);
+use crate::program::{IMS, Server};
 
 /// A running server, with a directory for its sockets. Killed when dropped.
 pub struct Served {
-    child: Child,
+    server: Server,
     pub dir: PathBuf,
 }
 
@@ -48,55 +46,30 @@ impl Served {
         dir
     }
 
-    /// The same in a directory that is there.
+    /// The same in a directory that is there. It serves when this returns.
     pub fn start_in(dir: PathBuf, arguments: &[&str]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ims"));
-        command.arg("serve").args(arguments);
+        let mut command = Command::new(IMS);
+        command.args(["serve", "--json"]).args(arguments);
         command.arg("--control").arg(dir.join("control"));
         if arguments.contains(&"--compose") {
             command.arg("--dir").arg(&dir);
         }
-        let child = command.stdout(Stdio::null()).spawn().unwrap();
-        Self { child, dir }
-    }
-
-    /// Waits until there are `count` sockets of devices.
-    pub fn sockets(&self, count: usize) -> Vec<PathBuf> {
-        let deadline = Instant::now() + LIMIT;
-        loop {
-            let mut found: Vec<PathBuf> = fs::read_dir(&self.dir)
-                .unwrap()
-                .map(|entry| entry.unwrap().path())
-                .filter(|path| path.extension().is_some_and(|ending| ending == "sock"))
-                .collect();
-            if found.len() >= count {
-                found.sort();
-                return found;
-            }
-            assert!(
-                Instant::now() < deadline,
-                "{} sockets of {count}",
-                found.len()
-            );
-            thread::sleep(Duration::from_millis(20));
+        Self {
+            server: Server::spawn(&mut command),
+            dir,
         }
     }
 
-    /// Waits until somebody listens at `path`.
-    pub fn listens(&self, path: &Path) {
-        let deadline = Instant::now() + LIMIT;
-        while std::os::unix::net::UnixStream::connect(path).is_err() {
-            assert!(Instant::now() < deadline, "nobody listens at {path:?}");
-            thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    pub fn pid(&self) -> u32 {
-        self.child.id()
+    /// The sockets of its devices, in the order of their names.
+    pub fn sockets(&self) -> Vec<PathBuf> {
+        let devices = self.server.said["devices"].as_array().unwrap().iter();
+        devices
+            .map(|device| device["socket"].as_str().unwrap().into())
+            .collect()
     }
 
     pub fn usage(&self) -> Usage {
-        let proc = PathBuf::from(format!("/proc/{}", self.child.id()));
+        let proc = PathBuf::from(format!("/proc/{}", self.server.pid()));
         let count = |what: &str| fs::read_dir(proc.join(what)).unwrap().count() as u64;
         let status = fs::read_to_string(proc.join("status")).unwrap();
         let resident = status
@@ -112,7 +85,7 @@ impl Served {
 
     /// Runs another command of `ims` on this server; what it prints as JSON.
     pub fn ask(&self, arguments: &[&str]) -> serde_json::Value {
-        let output = Command::new(env!("CARGO_BIN_EXE_ims"))
+        let output = Command::new(IMS)
             .args(arguments)
             .arg("--control")
             .arg(self.dir.join("control"))
@@ -131,13 +104,6 @@ impl Served {
         self.ask(&["stat"])
     }
 
-    /// Ends it as an operator does; whether it ended well.
-    pub fn terminate(&mut self) -> bool {
-        let pid = Pid::from_child(&self.child);
-        kill_process(pid, Signal::TERM).unwrap();
-        self.child.wait().unwrap().success()
-    }
-
     /// `next` has this one's directory, which stays.
     pub fn succeeded_by(mut self, next: Self) -> Self {
         assert_eq!(self.dir, next.dir);
@@ -147,15 +113,13 @@ impl Served {
 
     /// Ends it as a crash does.
     pub fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.server.signal(Signal::KILL);
+        self.server.wait();
     }
 }
 
 impl Drop for Served {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
         if !self.dir.as_os_str().is_empty() {
             let _ = fs::remove_dir_all(&self.dir);
         }
