@@ -91,6 +91,25 @@ fn what_was_taken_before_a_signal_is_finished_first() {
 }
 
 #[test]
+fn a_client_that_breaks_the_protocol_is_told_of_by_device_and_process() {
+    let home = Home::new("broken");
+    let mut server = home.serve(&["--compose", "1"]);
+    let socket = server.said["devices"][0]["socket"].as_str().unwrap();
+    let mut client = UnixStream::connect(socket).unwrap();
+    // A header that says it is shorter than a header.
+    client.write_all(&[0; 16]).unwrap();
+    let mut rest = Vec::new();
+    let _ = client.read_to_end(&mut rest);
+    server.signal(Signal::TERM);
+    let output = server.wait();
+    let said = String::from_utf8(output.stderr).unwrap();
+    let client = format!("client={}", std::process::id());
+    for words in ["WARN", "device=\"vdsa0.sock\"", &client, "disconnected"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+}
+
+#[test]
 fn a_second_server_is_refused_and_one_that_died_is_replaced() {
     let home = Home::new("second");
     let mut first = home.serve(&[]);

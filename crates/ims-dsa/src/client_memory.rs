@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The memory of a VFIO client as a submitter's address space.
 
+use std::sync::Once;
 use std::time::Duration;
 
-use ims_vfio::dma::{self, Pinned};
+use ims_vfio::dma::{self, DmaError, Pinned};
 use vm_memory::VolatileSlice;
 
 use crate::memory::{Access, AddressSpace, Unmapped};
+
+/// Whether it was told that memory must be shared.
+static ADVICE: Once = Once::new();
 
 /// A client's memory, for one submission.
 ///
@@ -36,9 +40,19 @@ impl AddressSpace for ClientMemory {
             Access::Read => dma::Access::READ,
             Access::Write => dma::Access::WRITE,
         };
-        self.0
-            .window(address, length, wanted)
-            .map_err(|_| Unmapped { address })
+        self.0.window(address, length, wanted).map_err(|error| {
+            if matches!(error, DmaError::NoMemory { .. }) {
+                // Once: it is a matter of how the client was started, not of one access.
+                ADVICE.call_once(|| {
+                    tracing::warn!(
+                        %error,
+                        "a DSA works in memory that its client shares: give QEMU a \
+                         memory-backend-memfd with share=on"
+                    );
+                });
+            }
+            Unmapped { address }
+        })
     }
 
     fn wait(&self, _: Unmapped, limit: Duration) -> bool {

@@ -56,12 +56,27 @@ pub(crate) fn run(args: &ServeArgs) -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    tell_what_goes_wrong();
     match carry_out(&plan, args.json) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("ims serve: {error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Warnings and errors of devices and clients go to standard error.
+fn tell_what_goes_wrong() {
+    let told = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::WARN)
+        .with_writer(io::stderr)
+        .with_ansi(false)
+        .with_target(false)
+        .without_time()
+        .try_init();
+    if let Err(error) = told {
+        eprintln!("ims serve: warnings cannot be shown: {error}");
     }
 }
 

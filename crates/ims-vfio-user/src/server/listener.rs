@@ -37,6 +37,15 @@ pub(super) struct Listener {
     pub(super) busy: bool,
 }
 
+impl Listener {
+    /// What its device is called where people read: the socket's name.
+    pub(super) fn name(&self) -> &str {
+        let door = self.door.as_ref();
+        let name = door.and_then(|door| door.path.file_name());
+        name.and_then(|name| name.to_str()).unwrap_or("adopted")
+    }
+}
+
 /// A listening socket; its path goes with it.
 pub(super) struct Door {
     pub(super) socket: UnixListener,

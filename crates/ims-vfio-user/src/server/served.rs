@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use rustix::io::Errno;
+use rustix::net::sockopt::socket_peercred;
 
 use super::interest::Token;
 use super::poll::Poll;
@@ -13,6 +14,8 @@ use crate::connection::Connection;
 /// A connection, and what it is watched for.
 pub(super) struct Served {
     pub(super) connection: Connection,
+    /// The client's process, where it is one of this machine's and can be seen.
+    pub(super) client: Option<i32>,
     reading: bool,
     writing: bool,
     twin_writing: bool,
@@ -22,8 +25,10 @@ pub(super) struct Served {
 impl Served {
     /// A new connection, which is watched for reading.
     pub(super) fn new(connection: Connection) -> Self {
+        let credentials = socket_peercred(&connection).ok();
         Self {
             connection,
+            client: credentials.map(|client| client.pid.as_raw_nonzero().get()),
             reading: true,
             writing: false,
             twin_writing: false,

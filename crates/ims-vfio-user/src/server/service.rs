@@ -180,7 +180,8 @@ impl Service {
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
             // It shows again; a client that went is no concern.
             Err(error) => {
-                tracing::warn!(%error, "a client could not be accepted");
+                let device = listener.name();
+                tracing::warn!(device, %error, "a client could not be accepted");
                 std::thread::sleep(Duration::from_millis(1));
             }
         }
@@ -204,13 +205,19 @@ impl Service {
         let Some(served) = self.connections.remove(&id) else {
             return;
         };
-        if *why == Ended::ByClient {
-            tracing::debug!("client gone");
-        } else {
-            tracing::warn!(%why, "client disconnected");
+        let listener = served.connection.listener;
+        let device = self.listeners.get(&listener);
+        let device = device.map_or("", Listener::name);
+        let client = served.client;
+        match why {
+            Ended::ByClient | Ended::ByServer => {
+                tracing::debug!(device, client, %why, "client gone");
+            }
+            Ended::Panicked | Ended::Stream(_) | Ended::Closing(_) => {
+                tracing::warn!(device, client, %why, "client disconnected; it may connect anew");
+            }
         }
         served.forget(&self.poll);
-        let listener = served.connection.listener;
         let events = Arc::clone(&self.events);
         let hold = Hold::new(move || events.push(Event::Released(listener)));
         served.connection.end(&mut self.desk, hold);
