@@ -4,7 +4,6 @@
 use std::io;
 use std::path::PathBuf;
 
-use ims_dsa::layout::Status;
 use rustix::io::Errno;
 
 /// Why the driver could not do it.
@@ -61,11 +60,5 @@ pub enum DriverError {
 impl From<Errno> for DriverError {
     fn from(errno: Errno) -> Self {
         Self::Connection(errno.into())
-    }
-}
-
-impl From<Status> for DriverError {
-    fn from(status: Status) -> Self {
-        Self::Status(status.code())
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The protocol's client: one connection, one command at a time, and posted writes.
 
+use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::os::fd::BorrowedFd;
@@ -19,7 +20,7 @@ use rustix::net::{
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::error::DriverError;
-use crate::messages::{Delivered, Messages};
+use crate::messages::Delivered;
 
 /// Longer than any answer takes.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -40,7 +41,8 @@ pub struct Link {
     next: u16,
     /// What was received and not used yet.
     inbox: Vec<u8>,
-    messages: Messages,
+    /// Interrupt messages that have arrived and were not looked at.
+    messages: VecDeque<Delivered>,
 }
 
 impl Link {
@@ -66,7 +68,7 @@ impl Link {
             socket,
             next: 0,
             inbox: Vec::new(),
-            messages: Messages::default(),
+            messages: VecDeque::new(),
         };
         let version = Version { major: 0, minor: 0 };
         link.call(
@@ -183,7 +185,7 @@ impl Link {
     pub fn message(&mut self, limit: Duration) -> Result<Option<Delivered>, DriverError> {
         let deadline = Instant::now() + limit;
         loop {
-            if let Some(message) = self.messages.pop() {
+            if let Some(message) = self.messages.pop_front() {
                 return Ok(Some(message));
             }
             match self.take() {
@@ -253,7 +255,7 @@ impl Link {
             .then(|| delivered(body))
             .flatten();
         if let Some(message) = message {
-            self.messages.push(message);
+            self.messages.push_back(message);
         }
         if header.flags & flag::NO_REPLY != 0 {
             return Ok(());

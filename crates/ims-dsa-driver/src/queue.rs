@@ -121,23 +121,6 @@ impl Driver {
         self.link.post(PORTALS, at, descriptor.as_bytes())
     }
 
-    /// Submits by eight stores of eight bytes, as a guest's emulated MOVDIR64B does.
-    ///
-    /// # Errors
-    /// As [`Driver::submit`].
-    pub fn submit_by_words(
-        &mut self,
-        queue: u8,
-        ims: bool,
-        descriptor: &Descriptor,
-    ) -> Result<(), DriverError> {
-        let at = portal(queue, ims) + self.next_slot();
-        for (offset, word) in (at..).step_by(8).zip(descriptor.as_bytes().chunks(8)) {
-            self.link.post(PORTALS, offset, word)?;
-        }
-        Ok(())
-    }
-
     /// The next 64 bytes of a portal: each submission has another.
     fn next_slot(&mut self) -> u64 {
         self.slot = (self.slot + 64) % PORTAL_SIZE;
