@@ -177,47 +177,23 @@ fn taken<T>(
 
 /// Every flag once, with its help for each kind of device that has it.
 fn flags() -> Vec<(&'static str, String)> {
-    let mut flags: Vec<(&'static str, String)> = Vec::new();
-    let mut add = |name, of: &str, about: &str, kind: String, default: String| {
-        let help = format!("{of}: {about}: {kind} [default: {default}]");
-        match flags.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, known)) => *known = format!("{known}\n{help}"),
-            None => flags.push((name, help)),
-        }
-    };
-    let (parent, interface) = (ParentPlan::default(), AdiConfig::default());
-    let function = Parameters::default();
-    for field in INTERFACE {
-        let default = field.text(&interface);
-        add(
-            field.name,
-            "virtual",
-            field.about,
-            field.kind.to_string(),
-            default,
-        );
-    }
-    for field in PARENT {
-        let default = field.text(&parent);
-        add(
-            field.name,
-            "virtual",
-            field.about,
-            field.kind.to_string(),
-            default,
-        );
-    }
-    for field in FUNCTION {
-        let default = field.text(&function);
-        add(
-            field.name,
-            "--physical",
-            field.about,
-            field.kind.to_string(),
-            default,
-        );
-    }
+    let mut flags = Vec::new();
+    add(&mut flags, "virtual", INTERFACE, &AdiConfig::default());
+    add(&mut flags, "virtual", PARENT, &ParentPlan::default());
+    add(&mut flags, "--physical", FUNCTION, &Parameters::default());
     flags
+}
+
+/// Adds the help of `fields` for the kind of device `of`, whose defaults are `config`'s.
+fn add<T>(flags: &mut Vec<(&'static str, String)>, of: &str, fields: &[Field<T>], config: &T) {
+    for field in fields {
+        let (about, kind, default) = (field.about, field.kind, field.text(config));
+        let help = format!("{of}: {about}: {kind} [default: {default}]");
+        match flags.iter_mut().find(|(known, _)| *known == field.name) {
+            Some((_, known)) => *known = format!("{known}\n{help}"),
+            None => flags.push((field.name, help)),
+        }
+    }
 }
 
 impl Args for FieldFlags {
