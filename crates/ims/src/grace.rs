@@ -15,12 +15,16 @@
 //!   control    write ──── gate: RMW ── look: odd? wait until it changes
 //! ```
 
+mod crowd;
+
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 #[cfg(not(loom))]
 use crate::sync::relax;
 use crate::sync::{AtomicU64, Ordering, Padded};
+
+pub use crowd::{Crowd, Visit};
 
 /// The control half: knows every raiser, and waits for them.
 #[derive(Debug, Default)]

@@ -31,6 +31,7 @@ extern crate alloc;
 pub mod bitmap;
 pub mod domain;
 pub mod grace;
+pub mod guest;
 pub mod message;
 pub mod msix;
 pub mod posted;

@@ -42,6 +42,55 @@ impl<T> Once<T> {
     }
 }
 
+/// A value that whoever comes first sets, and nobody waits: two that come at once
+/// both make it, and one is kept.
+#[cfg(not(loom))]
+pub(crate) use once_cell::race::OnceBox;
+
+/// The same in a model, which must see how the value is published.
+#[cfg(loom)]
+#[derive(Debug)]
+pub(crate) struct OnceBox<T> {
+    set: AtomicU32,
+    value: std::sync::OnceLock<Box<T>>,
+}
+
+#[cfg(loom)]
+impl<T> OnceBox<T> {
+    pub(crate) fn new() -> Self {
+        Self {
+            set: AtomicU32::new(0),
+            value: std::sync::OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn get(&self) -> Option<&T> {
+        // weaken: stands for another crate's ordering
+        let set = self.set.load(Ordering::Acquire) != 0;
+        self.value.get().filter(|_| set).map(|value| &**value)
+    }
+
+    pub(crate) fn get_or_init(&self, make: impl FnOnce() -> Box<T>) -> &T {
+        if let Some(value) = self.get() {
+            return value;
+        }
+        let made = make();
+        let first = self
+            .set
+            // weaken: stands for another crate's orderings
+            .compare_exchange(0, 1, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok();
+        // A model runs one thread at a time, and another only from the next atomic on.
+        if first {
+            let _ = self.value.set(made);
+        }
+        self.value
+            .get()
+            .map(|value| &**value)
+            .expect("set by the first")
+    }
+}
+
 /// What a waiting control half does between two looks.
 ///
 /// A few looks spin; after that a hosted build gives the CPU to somebody else,

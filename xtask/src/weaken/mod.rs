@@ -23,11 +23,13 @@ use std::time::{Duration, Instant};
 /// What does not exist (yet) is left out.
 const PLACES: &[&str] = &[
     "crates/ims/src/grace.rs",
+    "crates/ims/src/grace",
     "crates/ims/src/segments.rs",
     "crates/ims/src/posted",
     "crates/ims/src/store",
     "crates/ims/src/remap",
     "crates/ims/src/domain",
+    "crates/ims/src/guest",
     "crates/ims/src/msix",
     "crates/ims/src/apic",
     "crates/ims-vfio/src/dma",

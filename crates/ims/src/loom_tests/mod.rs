@@ -14,9 +14,11 @@
 mod bench;
 mod busy_sink;
 mod context_sync;
+mod crowd;
 mod dispatch;
 mod engine_copies;
 mod free_reuse;
+mod guest_store;
 mod handle_reuse;
 mod mask_raise;
 mod move_raise;

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The control half: what a guest reads and writes.
 
-use super::access;
+use super::MsixPort;
 use super::config::{ConfigError, MsixConfig};
 use super::layout::{
     CAPABILITY_BYTES, ENABLE, ENTRY_BYTES, FUNCTION_MASK, PBA_WORD_VECTORS, WRITABLE_BYTE,
 };
-use super::port::MsixPort;
+use crate::guest::access;
+use crate::guest::entries::Entries;
 use crate::message::{Message, RequesterId};
 use crate::sink::MessageSink;
 use crate::store::layout::MASK;
@@ -57,7 +58,7 @@ impl<K: MessageSink> Msix<K> {
         Ok(Self {
             config,
             control: 0,
-            port: MsixPort::new(config.vectors, requester, sink),
+            port: MsixPort::new(Entries::at_once(config.vectors.into()), requester, sink),
         })
     }
 
@@ -129,7 +130,7 @@ impl<K: MessageSink> Msix<K> {
         if was_open == self.is_open() {
             return;
         }
-        for entry in self.port.entries() {
+        for entry in self.port.entries().made_at_once() {
             if was_open {
                 entry.freeze();
             } else if entry.thaw() {
@@ -184,7 +185,12 @@ impl<K: MessageSink> Msix<K> {
     pub(super) fn pending_word(&self, number: u64) -> Option<u64> {
         let per_word = usize::from(PBA_WORD_VECTORS);
         let number = usize::try_from(number).ok()?;
-        let vectors = self.port.entries().chunks(per_word).nth(number)?;
+        let vectors = self
+            .port
+            .entries()
+            .made_at_once()
+            .chunks(per_word)
+            .nth(number)?;
         let bits = (0u32..).zip(vectors);
         Some(bits.fold(0, |word, (bit, entry)| {
             word | u64::from(entry.is_pending()) << bit
@@ -195,7 +201,7 @@ impl<K: MessageSink> Msix<K> {
     /// message zero, nothing pending. What was pending is dropped, and counted so.
     pub fn reset(&mut self) {
         self.control = 0;
-        for entry in self.port.entries() {
+        for entry in self.port.entries().made_at_once() {
             if entry.replace(Message::default(), true) {
                 entry.record.count_dropped();
             }

@@ -11,6 +11,8 @@
 //!    data half      MsixPort: raise(vector) ──▶ sink of the guest's own messages
 //! ```
 //!
+//! Entries and port are those of [`crate::guest`]; here is what PCI has around them.
+//!
 //! What a guest writes here is its own: the messages go to the sink it was given
 //! (the guest's remap unit, a system call that injects), under the virtual
 //! device's requester id, and never to a slot of a host [`crate::store`]. A host
@@ -35,17 +37,16 @@
 //!
 //! Source: PCI Local Bus 3.0, 6.8.2; PCI Express Base 6.0, 7.7.2.
 
-mod access;
 mod config;
 mod control;
-mod entry;
 pub mod layout;
-mod port;
 mod state;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
 pub use config::{BarOffset, ConfigError, MsixConfig, Part};
 pub use control::{Msix, VectorView};
-pub use port::MsixPort;
 pub use state::{EntryState, MsixState, RestoreError};
+
+/// Raises the vectors of one virtual device.
+pub type MsixPort<K> = crate::guest::Port<K, u16>;

@@ -125,7 +125,7 @@ impl<K: MessageSink> Msix<K> {
     /// The state now. A raise that comes at the same time is in it as pending, or
     /// is not in it at all: stop the device first.
     pub fn save(&self) -> MsixState {
-        let entries = self.port.entries().iter().map(|entry| {
+        let entries = self.port.entries().made_at_once().iter().map(|entry| {
             let contents = entry.contents();
             EntryState {
                 message: contents.message,
@@ -149,7 +149,12 @@ impl<K: MessageSink> Msix<K> {
         state.check(self.config().vectors)?;
         // Disabled until all is in place.
         self.set_control(0);
-        let entries = self.port.entries().iter().zip(&state.entries);
+        let entries = self
+            .port
+            .entries()
+            .made_at_once()
+            .iter()
+            .zip(&state.entries);
         for (vector, (entry, saved)) in entries.enumerate() {
             let masked = saved.vector_control & VECTOR_MASK != 0;
             if entry.replace(saved.message, masked) {

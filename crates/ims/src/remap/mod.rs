@@ -10,7 +10,9 @@
 //! ```
 //!
 //! The same control half writes a table that the software [`Unit`] reads
-//! ([`PairTable`]) and one that real hardware reads ([`WholeTable`]).
+//! ([`PairTable`]) and one that real hardware reads ([`WholeTable`]). A table that
+//! somebody else programs, as a guest does in its own memory, has a [`Foreign`] in
+//! its place, which has modes and faults and leaves entries alone.
 //!
 //! # Where the specification leaves a choice
 //! - The requester is checked before reserved bits (26h before 24h), but the
@@ -28,6 +30,7 @@ mod control_error;
 mod entry;
 mod fault;
 pub mod fault_layout;
+mod foreign;
 mod invalidate;
 pub mod layout;
 mod modes;
@@ -43,6 +46,7 @@ pub use control::Control;
 pub use control_error::ControlError;
 pub use entry::{ApicMode, Entry, EntryError, Irte, Target};
 pub use fault::{Fault, FaultCounts, FaultLog};
+pub use foreign::Foreign;
 pub use invalidate::{Invalidate, InvalidateError, NoInvalidate};
 pub use modes::Modes;
 pub use pair::PairTable;

@@ -63,6 +63,9 @@ pub enum TableError {
         /// The address.
         address: u64,
     },
+    /// Entries are somebody else's to write.
+    #[error("the table belongs to whoever programs it; have it written there")]
+    Foreign,
     /// The CPU cannot store 128 bits at once.
     #[error("this CPU has no 128-bit store; use a pair table, which hardware cannot read")]
     NoWholeStore,

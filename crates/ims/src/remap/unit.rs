@@ -17,7 +17,7 @@ use crate::sync::{AtomicU64, Ordering};
 use alloc::sync::Arc;
 
 /// The data half of a remap unit, in front of a CPU sink and a set of posted
-/// descriptors. Made by [`super::Control::unit`].
+/// descriptors. Made by [`super::Control::unit`] or [`super::Foreign::unit`].
 ///
 /// # Concurrency
 /// Any number of threads send; clones share table, modes, faults and counts.

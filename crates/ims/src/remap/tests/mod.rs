@@ -9,6 +9,7 @@
 mod control;
 mod entries;
 mod faults;
+mod foreign;
 mod parts;
 mod reasons;
 mod specification;

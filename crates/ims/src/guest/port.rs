@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The data half: what the virtual device raises its vectors with.
+//! The data half: what the virtual device raises its entries with.
 
-use alloc::boxed::Box;
 use alloc::sync::Arc;
+use core::marker::PhantomData;
 
+use super::entries::Entries;
 use super::entry::Entry;
 use crate::domain::{Counts, Raised};
 use crate::message::{Message, RequesterId};
@@ -11,65 +12,70 @@ use crate::sink::{Acceptance, Answer, MessageSink, Refusal};
 use crate::store::Hold;
 use crate::sync::{AtomicU64, Ordering, fence};
 
-/// Raises the vectors of one virtual device.
+/// Raises the entries of one virtual device, by numbers of type `I`.
 ///
 /// # Concurrency
-/// Any number of threads; no lock, no allocation, no wait: a raise starts over only
-/// if the guest has written its entry meanwhile. A clone is the same port. If the
-/// sink reads what a control half gives to others after a grace period, as a remap
-/// unit does, raise and retry inside a flight of that grace.
+/// Any number of threads; no lock and no wait: a raise starts over only if the
+/// guest has written its entry meanwhile. Nor does a raise allocate, but for the
+/// first in a chunk of a [`super::Store`] that its guest has not touched either.
+/// A clone is the same port. If the sink reads what a control half gives to others
+/// after a grace period, as a remap unit does, raise and retry inside a flight of
+/// that grace.
 #[derive(Debug)]
-pub struct MsixPort<K> {
+pub struct Port<K, I = u32> {
     shared: Arc<Shared<K>>,
+    numbers: PhantomData<fn(I)>,
 }
 
 /// What all clones of a port share.
 #[derive(Debug)]
 struct Shared<K> {
-    entries: Box<[Entry]>,
-    /// Raises that named no vector.
+    entries: Entries,
+    /// Raises that named no entry.
     strays: AtomicU64,
     sink: K,
     requester: RequesterId,
 }
 
-impl<K> Clone for MsixPort<K> {
+impl<K, I> Clone for Port<K, I> {
     fn clone(&self) -> Self {
         Self {
             shared: Arc::clone(&self.shared),
+            numbers: PhantomData,
         }
     }
 }
 
-impl<K> MsixPort<K> {
-    pub(super) fn new(vectors: u16, requester: RequesterId, sink: K) -> Self {
+/// The same port, for whoever counts in 32 bits.
+impl<K> From<Port<K, u16>> for Port<K, u32> {
+    fn from(port: Port<K, u16>) -> Self {
+        Self {
+            shared: port.shared,
+            numbers: PhantomData,
+        }
+    }
+}
+
+impl<K, I> Port<K, I> {
+    pub(crate) fn new(entries: Entries, requester: RequesterId, sink: K) -> Self {
         let shared = Shared {
-            entries: (0..vectors).map(|_| Entry::new()).collect(),
+            entries,
             strays: AtomicU64::new(0),
             sink,
             requester,
         };
         Self {
             shared: Arc::new(shared),
+            numbers: PhantomData,
         }
     }
 
-    /// Whether `vector` is kept pending: its bit in the pending-bit array. Who sees
-    /// it set sees what the raiser wrote before.
-    pub fn is_pending(&self, vector: u16) -> bool {
-        self.entry(vector).is_some_and(Entry::is_pending)
+    /// How many entries there are.
+    pub fn count(&self) -> u32 {
+        self.shared.entries.count()
     }
 
-    /// What happened to `vector`; `None` if there is no such vector.
-    ///
-    /// At quiet they add up with what the receiver has taken, as those of a domain
-    /// do ([`Counts::add_up`]). A reset drops what is pending; a restore drops it
-    /// too, and what it brings counts as raised and held.
-    pub fn counts(&self, vector: u16) -> Option<Counts> {
-        self.entry(vector).map(|entry| entry.record.counts())
-    }
-
-    /// Raises that named no vector.
+    /// Raises that named no entry.
     pub fn strays(&self) -> u64 {
         self.shared.strays.load(Ordering::Relaxed)
     }
@@ -79,25 +85,59 @@ impl<K> MsixPort<K> {
         self.shared.requester
     }
 
-    pub(super) fn entries(&self) -> &[Entry] {
-        &self.shared.entries
+    /// Where the messages go.
+    pub fn sink(&self) -> &K {
+        &self.shared.sink
     }
 
-    #[inline]
-    pub(super) fn entry(&self, vector: u16) -> Option<&Entry> {
-        self.shared.entries.get(usize::from(vector))
+    pub(crate) fn entries(&self) -> &Entries {
+        &self.shared.entries
     }
 }
 
-impl<K: MessageSink> MsixPort<K> {
-    /// Raises `vector`. Everything the caller wrote before is visible to whoever
+impl<K, I: Into<u32>> Port<K, I> {
+    /// Whether `index` is kept pending: for a vector, its bit in the pending-bit
+    /// array. Who sees it set sees what the raiser wrote before.
+    pub fn is_pending(&self, index: I) -> bool {
+        self.entry(index).is_some_and(Entry::is_pending)
+    }
+
+    /// The message that a raise of `index` would send now; `None` if it would be
+    /// kept, or there is no such entry.
+    pub fn message(&self, index: I) -> Option<Message> {
+        self.entry(index).and_then(Entry::message)
+    }
+
+    /// What happened to `index`; `None` if there is no such entry.
+    ///
+    /// At quiet they add up with what the receiver has taken, as those of a domain
+    /// do ([`Counts::add_up`]). A reset drops what is pending; a restore drops it
+    /// too, and what it brings counts as raised and held.
+    pub fn counts(&self, index: I) -> Option<Counts> {
+        let index = index.into();
+        match self.shared.entries.get(index) {
+            Some(entry) => Some(entry.record.counts()),
+            // Never touched: nothing has happened.
+            None => (index < self.count()).then(Counts::default),
+        }
+    }
+
+    /// The entry, if there is one and it was touched.
+    #[inline]
+    pub(crate) fn entry(&self, index: I) -> Option<&Entry> {
+        self.shared.entries.get(index.into())
+    }
+}
+
+impl<K: MessageSink, I: Into<u32>> Port<K, I> {
+    /// Raises `index`. Everything the caller wrote before is visible to whoever
     /// handles the interrupt.
     ///
-    /// Refused with [`Refusal::NotAllocated`] if there is no such vector; never
+    /// Refused with [`Refusal::NotAllocated`] if there is no such entry; never
     /// dropped.
     #[inline]
-    pub fn raise(&self, vector: u16) -> Raised {
-        let Some(entry) = self.entry(vector) else {
+    pub fn raise(&self, index: I) -> Raised {
+        let Some(entry) = self.shared.entries.touch(index.into()) else {
             self.shared.strays.fetch_add(1, Ordering::Relaxed);
             return Raised::Refused(Refusal::NotAllocated);
         };
@@ -106,18 +146,20 @@ impl<K: MessageSink> MsixPort<K> {
     }
 
     /// Sends what was kept because the sink was busy. A sink that has become ready
-    /// has this called for every vector of its senders.
-    pub fn retry(&self, vector: u16) {
-        if let Some(entry) = self.entry(vector)
+    /// has this called for every entry of its senders.
+    pub fn retry(&self, index: I) {
+        if let Some(entry) = self.entry(index)
             && let Some(message) = entry.take_pending()
         {
             let _ = self.send(entry, message);
         }
     }
+}
 
+impl<K: MessageSink, I> Port<K, I> {
     /// Sends an interrupt that has been counted, or keeps it.
     #[inline]
-    pub(super) fn deliver(&self, entry: &Entry) -> Raised {
+    pub(crate) fn deliver(&self, entry: &Entry) -> Raised {
         loop {
             if let Some(message) = entry.message() {
                 return self.send(entry, message);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! One vector: its table entry as an atomic unit, and what happened to it.
+//! One entry as an atomic unit, and what happened to it.
 //!
 //! The words are those of a slot ([`crate::store::layout`]): the address; data and
-//! control. *Mask* is the vector's own, *frozen* stands for "function masked or
-//! MSI-X disabled", *pending* is the bit of the pending-bit array. A guest may
+//! control. *Mask* is the entry's own, *frozen* stands for what holds all of them
+//! back (function masked or MSI-X disabled, store disabled), *pending* is an
+//! interrupt that is owed. A guest may
 //! rewrite an entry at any time, and nobody waits until raisers have left; so
 //! where a slot has a PASID, an entry has a generation, which every change of the
 //! second word moves on. A raiser that finds the same word before and after it
@@ -22,7 +23,7 @@ const fn high(control: u32) -> u64 {
     (control as u64) << 32
 }
 
-/// The bits of the second word that are the guest's: data and vector mask.
+/// The bits of the second word that are the guest's: data and mask.
 const GUESTS: u64 = u32::MAX as u64 | high(MASK);
 /// One more in the generation, which has the highest bits.
 const STEP: u64 = high(1 << PASID_SHIFT);
@@ -33,21 +34,21 @@ fn sends(word: u64) -> bool {
     Contents::from_words(0, word).sends()
 }
 
-/// A vector, on a cache line of its own.
+/// An entry, on a cache line of its own.
 ///
 /// # Concurrency
 /// What writes address, data or mask is the control half's alone; all else may
 /// run on any thread.
 #[derive(Debug)]
 #[repr(align(64))]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     words: SlotWords,
-    pub(super) record: Record,
+    pub(crate) record: Record,
 }
 
 impl Entry {
-    /// A vector after reset: masked, of a function whose MSI-X is disabled.
-    pub(super) fn new() -> Self {
+    /// An entry after reset: masked, and held back with all others.
+    pub(crate) fn new() -> Self {
         Self {
             words: [AtomicU64::new(0), AtomicU64::new(high(MASK | FROZEN))],
             record: Record::default(),
@@ -59,19 +60,19 @@ impl Entry {
     }
 
     /// What the entry holds, for the control half, which alone changes it.
-    pub(super) fn contents(&self) -> Contents {
+    pub(crate) fn contents(&self) -> Contents {
         self.slot().load()
     }
 
     /// The two words as a guest reads them.
-    pub(super) fn guest_words(&self) -> [u64; 2] {
+    pub(crate) fn guest_words(&self) -> [u64; 2] {
         let (address, word) = self.contents().to_words();
         [address, word & GUESTS]
     }
 
     /// The message, if the entry sends: one that stood there at one moment.
     #[inline]
-    pub(super) fn message(&self) -> Option<Message> {
+    pub(crate) fn message(&self) -> Option<Message> {
         let [address, control] = &self.words;
         // Acquire: the address was written before the word that lets it be sent.
         let mut word = control.load(Ordering::Acquire);
@@ -92,17 +93,17 @@ impl Entry {
 
     /// Keeps a raise, unless the entry sends by now ([`Hold::Send`], whose message
     /// may be torn: look again).
-    pub(super) fn hold(&self) -> Hold {
+    pub(crate) fn hold(&self) -> Hold {
         self.slot().hold()
     }
 
     /// Keeps a raise though the entry sends: the sink was busy.
-    pub(super) fn hold_for_sink(&self) -> Hold {
+    pub(crate) fn hold_for_sink(&self) -> Hold {
         self.slot().hold_for_sink()
     }
 
     /// Takes a kept raise to send it, if the entry sends and one is kept.
-    pub(super) fn take_pending(&self) -> Option<Message> {
+    pub(crate) fn take_pending(&self) -> Option<Message> {
         let [address, control] = &self.words;
         let mut word = control.load(Ordering::Acquire);
         loop {
@@ -126,12 +127,18 @@ impl Entry {
     }
 
     /// Whether a raise is kept.
-    pub(super) fn is_pending(&self) -> bool {
+    pub(crate) fn is_pending(&self) -> bool {
         self.slot().is_pending()
     }
 
+    /// Whether it is held back with all others; the control half's alone to ask.
+    pub(crate) fn is_frozen(&self) -> bool {
+        let [_, control] = &self.words;
+        control.load(Ordering::Relaxed) & high(FROZEN) != 0
+    }
+
     /// Writes some bytes of the address.
-    pub(super) fn write_address(&self, lanes: Lanes) {
+    pub(crate) fn write_address(&self, lanes: Lanes) {
         let [address, _] = &self.words;
         let merged = lanes.merge(address.load(Ordering::Relaxed));
         // Release: who sees the new address sees the mask it was written under.
@@ -141,19 +148,19 @@ impl Entry {
     /// Writes some bytes of data and vector control in one step. Says whether that
     /// unmasked it with a raise kept, which the caller must deliver now.
     #[must_use = "a pending interrupt that is not delivered is lost"]
-    pub(super) fn write_control(&self, lanes: Lanes) -> bool {
+    pub(crate) fn write_control(&self, lanes: Lanes) -> bool {
         self.change(|word| word & !GUESTS | lanes.merge(word) & GUESTS)
     }
 
-    /// The function is masked or MSI-X disabled.
-    pub(super) fn freeze(&self) {
+    /// It is held back with all others.
+    pub(crate) fn freeze(&self) {
         // It sends no longer, so there is nothing to deliver.
         let _ = self.change(|word| word | high(FROZEN));
     }
 
-    /// Neither of the two any more; the answer is that of [`Entry::write_control`].
+    /// Not any more; the answer is that of [`Entry::write_control`].
     #[must_use = "a pending interrupt that is not delivered is lost"]
-    pub(super) fn thaw(&self) -> bool {
+    pub(crate) fn thaw(&self) -> bool {
         self.change(|word| word & !high(FROZEN))
     }
 
@@ -182,7 +189,7 @@ impl Entry {
 
     /// Gives the entry this message and mask, frozen, with nothing kept. Says
     /// whether a raise was kept, which is dropped.
-    pub(super) fn replace(&self, message: Message, masked: bool) -> bool {
+    pub(crate) fn replace(&self, message: Message, masked: bool) -> bool {
         let [address, control] = &self.words;
         let mask = if masked { MASK } else { 0 };
         let rest = high(FROZEN | mask) | u64::from(message.data);

@@ -2,18 +2,19 @@
 //! Accesses of any size and alignment, taken apart into 64-bit words.
 //!
 //! An access that lies in one aligned word touches that word once, so that it
-//! takes effect, or is read, as a whole.
+//! takes effect, or is read, as a whole. Public, for whoever shows registers beside
+//! what this crate shows.
 
 /// Some bytes of a 64-bit word that are to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Lanes {
+pub struct Lanes {
     value: u64,
     mask: u64,
 }
 
 impl Lanes {
     /// The word with these bytes written.
-    pub(super) fn merge(self, word: u64) -> u64 {
+    pub fn merge(self, word: u64) -> u64 {
         word & !self.mask | self.value
     }
 }
@@ -25,7 +26,7 @@ fn lane(offset: u64) -> usize {
 
 /// Reads bytes from `offset`; `word` gives the 64-bit words by number, `None`
 /// where there is none, which reads as zero.
-pub(super) fn read(offset: u64, into: &mut [u8], word: impl Fn(u64) -> Option<u64>) {
+pub fn read(offset: u64, into: &mut [u8], word: impl Fn(u64) -> Option<u64>) {
     let mut next = Some(offset);
     let mut left = into;
     while !left.is_empty() {
@@ -50,7 +51,7 @@ pub(super) fn read(offset: u64, into: &mut [u8], word: impl Fn(u64) -> Option<u6
 
 /// Writes bytes from `offset`; `write` is called for each 64-bit word of the first
 /// `words` that they touch, in order. What lies behind is ignored.
-pub(super) fn write(offset: u64, from: &[u8], words: u64, mut write: impl FnMut(u64, Lanes)) {
+pub fn write(offset: u64, from: &[u8], words: u64, mut write: impl FnMut(u64, Lanes)) {
     let mut next = Some(offset);
     let mut left = from;
     while let Some(offset) = next.filter(|offset| offset / 8 < words && !left.is_empty()) {

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The store a guest programs: by hand, and against a plain model.
+
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::indexing_slicing,
+    clippy::unwrap_used
+)]
+
+mod bench;
+mod delivery;
+mod model;
+mod random;
+mod state;
