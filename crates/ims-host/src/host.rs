@@ -9,16 +9,16 @@ use ims::domain::{Evacuated, Hierarchy, SpaceId, UnitId, Virq};
 use ims::message::{Addressing, Message, RequesterId};
 use ims::remap::{self, Control as UnitControl, Modes, NoInvalidate, PairTable};
 use ims::sink::{Answer, MessageSink, Unmapped};
-use ims::vector::{CpuId, Matrix};
+use ims::vector::CpuId;
 
-use crate::cpu::{Runner, Running, SoftCpus};
+use crate::cpu::HostCpus;
 use crate::device::Device;
 use crate::error::HostError;
 use crate::handler::Handlers;
-use crate::space::{Form, Space, SpaceCpus};
+use crate::space::{KnownSpace, Space};
 
 /// The data half of a host's remap unit.
-pub type HostUnit = remap::Unit<PairTable, Arc<SoftCpus>, Arc<SoftCpus>>;
+pub type HostUnit = remap::Unit<PairTable, Arc<HostCpus>, Arc<HostCpus>>;
 
 /// A remap unit of a host.
 #[derive(Clone)]
@@ -41,7 +41,7 @@ pub enum HostSink {
     /// To a remap unit.
     Remapped(HostUnit),
     /// Straight to the CPUs they name.
-    Unmapped(Unmapped<Arc<SoftCpus>>),
+    Unmapped(Unmapped<Arc<HostCpus>>),
 }
 
 impl MessageSink for HostSink {
@@ -64,15 +64,15 @@ impl MessageSink for HostSink {
 /// What the lock protects.
 pub(crate) struct Control {
     pub(crate) hierarchy: Hierarchy,
-    spaces: Vec<(Space, Vec<Running>)>,
-    next_cpu: u32,
+    pub(crate) spaces: Vec<KnownSpace>,
+    pub(crate) next_cpu: u32,
     /// How often handlers were called that have been removed since.
     pub(crate) past_taken: u64,
 }
 
 pub(crate) struct Inner {
     control: Mutex<Control>,
-    pub(crate) cpus: Arc<SoftCpus>,
+    pub(crate) cpus: Arc<HostCpus>,
     pub(crate) handlers: Arc<Handlers>,
 }
 
@@ -133,47 +133,6 @@ impl Host {
         let data = control.unit(Arc::clone(&self.inner.cpus), Arc::clone(&self.inner.cpus));
         let id = self.inner.control().hierarchy.add_unit(control)?;
         Ok(Unit { id, data })
-    }
-
-    /// Adds a space of `cpus` soft CPUs and starts them.
-    ///
-    /// # Errors
-    /// [`HostError::Thread`]; no CPU of the space runs then.
-    pub fn add_space(&self, cpus: u32, form: Form) -> Result<Space, HostError> {
-        let mut control = self.inner.control();
-        let first = control.next_cpu;
-        self.inner.cpus.grow(first + cpus);
-        let mut matrix = Matrix::new(cpus);
-        for cpu in 0..cpus {
-            matrix
-                .online(CpuId(cpu))
-                .map_err(ims::domain::DomainError::from)?;
-        }
-        let known = SpaceCpus {
-            cpus: Arc::clone(&self.inner.cpus),
-            first,
-            count: cpus,
-            form,
-        };
-        let id = control.hierarchy.add_space(matrix, Arc::new(known))?;
-        control.next_cpu += cpus;
-        let dispatch = control.hierarchy.dispatch(id).unwrap_or_default();
-        let running = (0..cpus)
-            .map(|cpu| {
-                let runner = Runner {
-                    cpus: Arc::clone(&self.inner.cpus),
-                    number: first + cpu,
-                    space: id,
-                    local: CpuId(cpu),
-                    dispatch: dispatch.clone(),
-                    handlers: Arc::clone(&self.inner.handlers),
-                };
-                runner.start()
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        let space = Space { id, cpus, first };
-        control.spaces.push((space, running));
-        Ok(space)
     }
 
     /// Adds a device that sends as `requester`.
@@ -259,7 +218,7 @@ impl Host {
             .control()
             .spaces
             .iter()
-            .map(|(space, _)| *space)
+            .map(|known| known.space)
             .collect()
     }
 }

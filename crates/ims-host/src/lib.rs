@@ -12,7 +12,8 @@
 //!
 //! A soft CPU is a thread that sleeps until something is posted to it, takes it
 //! and calls the handlers. There may be any number of them on any number of
-//! cores. Everything else is the core's; this crate adds threads, a lock around
+//! cores. A space may also have CPUs that somebody else runs ([`ForeignCpus`]): a
+//! hypervisor's. Everything else is the core's; this crate adds threads, a lock around
 //! the control half, handlers by host-wide number, and handles that free what
 //! they stand for.
 #![deny(missing_docs)]
@@ -21,21 +22,26 @@
 mod cpu;
 mod device;
 mod error;
+mod foreign;
 mod handler;
 mod host;
 mod irq;
 mod raise;
 mod report;
+mod soft;
 mod space;
+mod takes;
 
-pub use cpu::SoftCpus;
+pub use cpu::HostCpus;
 pub use device::{Device, Domain};
 pub use error::HostError;
+pub use foreign::ForeignCpus;
 pub use handler::{Handler, Taken};
 pub use host::{Host, HostSink, HostUnit, Unit};
 pub use irq::{Irq, IrqCounts};
 pub use report::{CpuReport, IrqReport};
 pub use space::{Form, Space};
+pub use takes::Takes;
 
 #[cfg(test)]
 mod tests;

@@ -26,7 +26,7 @@ pub struct CpuReport {
     pub spurious: u64,
     /// Handlers that panicked.
     pub panicked: u64,
-    /// How often it fell asleep.
+    /// How often it fell asleep; 0 if somebody else runs it.
     pub slept: u64,
 }
 
@@ -49,13 +49,15 @@ impl Host {
     /// Every CPU of a space.
     pub fn cpu_reports(&self, space: Space) -> Vec<CpuReport> {
         let control = self.inner.control();
-        let Some(matrix) = control.hierarchy.matrix(space.id) else {
+        let (Some(matrix), Some(takes)) =
+            (control.hierarchy.matrix(space.id), control.takes(space.id))
+        else {
             return Vec::new();
         };
         (0..space.cpus)
             .filter_map(|local| {
-                let counts = self.inner.cpus.get(space.first + local)?.counts();
                 let cpu = CpuId(local);
+                let counts = takes.counts(cpu)?;
                 Some(CpuReport {
                     space: space.id,
                     cpu,
