@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// The crates that have models.
-pub(crate) const CRATES: [&str; 4] = ["ims", "ims-vfio", "ims-vfio-user", "ims-dsa"];
+pub(crate) const CRATES: [&str; 5] = ["ims", "ims-vfio", "ims-vfio-user", "ims-dsa", "ims-kvm"];
 
 /// What the names of all models hold.
 pub(crate) const FILTER: &str = "loom_";
