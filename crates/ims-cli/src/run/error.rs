@@ -2,6 +2,7 @@
 //! Why a run could not be set up or carried through.
 
 use ims_host::HostError;
+use ims_kvm::machine::MachineError;
 
 /// Why a run could not be set up or carried through.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +24,14 @@ pub(crate) enum RunError {
         bytes: usize,
         /// What the system said.
         error: String,
+    },
+    /// A VM could not be had on KVM.
+    #[error("VM {vm} on KVM: {error}; soft CPUs need none: --on soft")]
+    Machine {
+        /// The VM.
+        vm: u32,
+        /// What its machine said.
+        error: MachineError,
     },
     /// The device could not be made.
     #[error("the device could not be made: {0}")]

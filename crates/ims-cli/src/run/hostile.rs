@@ -204,7 +204,7 @@ fn descriptor<S: Store>(
         return false;
     };
     let vm = &lane.parts.vm;
-    let record = GuestAddress(world.scratch);
+    let record = GuestAddress(vm.base + world.scratch);
     if vm.memory.write_slice(&[0; 32], record).is_err() {
         return false;
     }

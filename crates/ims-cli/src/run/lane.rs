@@ -5,12 +5,14 @@
 //! The driver keeps a few operations outstanding; when the interrupt comes it
 //! looks for completion records, checks what was done, and submits the next.
 
+mod submit;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ims_dsa::layout::Completion;
-use ims_dsa::{Client, InterruptTable, Portal, SubmitError, WorkQueues};
+use ims_dsa::{Client, InterruptTable, Portal, WorkQueues};
 use ims_host::Taken;
 use vm_memory::{Bytes, GuestAddress};
 
@@ -86,9 +88,18 @@ pub(super) struct Done {
 /// Where one outstanding operation is.
 enum Place {
     Idle,
+    /// The VM has enough under way.
+    Turn,
     /// The queue was full.
     Waiting(Operation),
     Submitted(Operation),
+}
+
+impl Place {
+    /// Whether it has one of the VM's turns.
+    fn has_turn(&self) -> bool {
+        matches!(self, Self::Waiting(_) | Self::Submitted(_))
+    }
 }
 
 /// What is left in a lane that should be empty.
@@ -138,14 +149,6 @@ impl Lane {
         self.driver.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Submits the first operations.
-    pub(super) fn start(self: &Arc<Self>) {
-        let mut driver = self.driver();
-        for at in 0..driver.places.len() {
-            self.next(&mut driver, at);
-        }
-    }
-
     /// Whether its interrupt was ever taken.
     pub(super) fn was_called(&self) -> bool {
         self.tally.calls.load(Ordering::Relaxed) > 0
@@ -159,6 +162,10 @@ impl Lane {
     /// No call may come from now on.
     pub(super) fn end(&self) {
         self.over.store(true, Ordering::Release);
+        let driver = self.driver();
+        let kept = driver.places.iter().filter(|place| place.has_turn());
+        let kept = u32::try_from(kept.count()).unwrap_or(u32::MAX);
+        self.parts.vm.turns.end(kept);
     }
 
     /// Called by the CPU that took the lane's interrupt.
@@ -182,19 +189,6 @@ impl Lane {
         }
     }
 
-    /// Tries again what found the queue full; says whether it is submitted.
-    pub(super) fn retry(self: &Arc<Self>) -> bool {
-        let mut driver = self.driver();
-        let mut all = true;
-        for at in 0..driver.places.len() {
-            if let Some(Place::Waiting(operation)) = driver.places.get(at) {
-                let operation = *operation;
-                all &= self.submit(&mut driver, at, operation);
-            }
-        }
-        all
-    }
-
     /// What the lane's operations came to.
     pub(super) fn done(&self) -> Done {
         self.driver().done.clone()
@@ -206,21 +200,12 @@ impl Lane {
         let mut left = Left::default();
         for (place, buffers) in driver.places.iter().zip(&self.parts.buffers) {
             match place {
-                Place::Idle => {}
+                Place::Idle | Place::Turn => {}
                 Place::Submitted(_) if self.status(buffers) != 0 => left.unseen += 1,
                 Place::Submitted(_) | Place::Waiting(_) => left.unfinished += 1,
             }
         }
         left
-    }
-
-    /// Forgets what waits for room in a queue.
-    pub(super) fn withdraw(&self) {
-        for place in &mut self.driver().places {
-            if matches!(place, Place::Waiting(_)) {
-                *place = Place::Idle;
-            }
-        }
     }
 
     fn status(&self, buffers: &Buffers) -> u8 {
@@ -244,6 +229,7 @@ impl Lane {
             return false;
         }
         let operation = *operation;
+        self.parts.vm.turns.end(1);
         let memory = &self.parts.vm.memory;
         let mut bytes = [0; 32];
         let checked = memory
@@ -271,56 +257,6 @@ impl Lane {
             *place = Place::Idle;
         }
         true
-    }
-
-    /// Prepares and submits the next operation at `at`, unless the lane stops.
-    fn next(self: &Arc<Self>, driver: &mut Driver, at: usize) {
-        if self.stopping.load(Ordering::Acquire) {
-            return;
-        }
-        let Some(buffers) = self.parts.buffers.get(at) else {
-            return;
-        };
-        let memory = &self.parts.vm.memory;
-        let handle = self.handle();
-        let Driver {
-            random, scratch, ..
-        } = driver;
-        match Operation::prepare(random, buffers, memory, handle, scratch) {
-            Ok(operation) => {
-                if !self.submit(driver, at, operation) {
-                    self.parts.pump.push(Arc::clone(self));
-                }
-            }
-            Err(error) => driver.done.wrong.push(error.to_string()),
-        }
-    }
-
-    /// Submits; says whether the queue had room.
-    fn submit(&self, driver: &mut Driver, at: usize, operation: Operation) -> bool {
-        let Parts {
-            queues,
-            work_queue,
-            client,
-            ..
-        } = &self.parts;
-        let submitted = queues.submit(*work_queue, client, PORTAL, &operation.descriptor);
-        let place = match submitted {
-            Ok(()) => Place::Submitted(operation),
-            Err(SubmitError::Full) => {
-                driver.done.pushed_back += 1;
-                Place::Waiting(operation)
-            }
-            Err(error) => {
-                driver.done.wrong.push(error.to_string());
-                Place::Idle
-            }
-        };
-        let room = !matches!(place, Place::Waiting(_));
-        if let Some(at) = driver.places.get_mut(at) {
-            *at = place;
-        }
-        room
     }
 }
 

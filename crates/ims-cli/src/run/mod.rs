@@ -14,14 +14,17 @@ mod disturb;
 mod error;
 mod function;
 mod hostile;
+mod kvm;
 mod lane;
 mod operation;
 mod owner;
+mod plan;
 mod progress;
 mod pump;
 mod report;
 mod scenario;
 mod stamp;
+mod turns;
 mod verdict;
 mod vm;
 mod work;
@@ -37,6 +40,7 @@ use ims::store::table::Table;
 use ims::store::{CookieUse, Store};
 
 use error::RunError;
+use kvm::{Ground, KVM, ground};
 use progress::Progress;
 use report::{Report, write_interrupts};
 pub(crate) use scenario::RunArgs;
@@ -56,7 +60,11 @@ pub(crate) fn run(args: &RunArgs) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let report = match carry_out(scenario, args.interrupts.as_deref()) {
+    let ground = ground(scenario.on, Path::new(KVM));
+    if let Some(note) = &ground.note {
+        eprintln!("ims run: {note}");
+    }
+    let report = match carry_out(scenario, ground, args.interrupts.as_deref()) {
         Ok(report) => report,
         Err(error) => {
             eprintln!("ims run: {error}");
@@ -78,18 +86,24 @@ pub(crate) fn run(args: &RunArgs) -> ExitCode {
     }
 }
 
-fn carry_out(scenario: Scenario, interrupts: Option<&Path>) -> Result<Report, RunError> {
+fn carry_out(
+    scenario: Scenario,
+    ground: Ground,
+    interrupts: Option<&Path>,
+) -> Result<Report, RunError> {
     let cookies = CookieUse::Pasid;
     let engines = scenario.engines;
     match scenario.store {
-        StoreKind::Table => with(scenario, interrupts, |slots| Table::new(slots, cookies)),
-        StoreKind::Engine => with(scenario, interrupts, |slots| {
+        StoreKind::Table => with(scenario, ground, interrupts, |slots| {
+            Table::new(slots, cookies)
+        }),
+        StoreKind::Engine => with(scenario, ground, interrupts, |slots| {
             Engines::new(engines, slots, Spread::Distributed, cookies)
         }),
-        StoreKind::Replicated => with(scenario, interrupts, |slots| {
+        StoreKind::Replicated => with(scenario, ground, interrupts, |slots| {
             Engines::new(engines, slots, Spread::Replicated, cookies)
         }),
-        StoreKind::Context => with(scenario, interrupts, |slots| {
+        StoreKind::Context => with(scenario, ground, interrupts, |slots| {
             ContextMemory::new(CACHED_CONTEXTS, slots, cookies)
         }),
     }
@@ -100,18 +114,29 @@ fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Says which vCPUs run no more: the cause of whatever ended the run.
+fn tell_of_stopped<S: Store>(world: &World<S>) {
+    for (vm, guest) in world.vms.iter().zip(&world.guests) {
+        for stopped in guest.stopped() {
+            eprintln!("ims run: VM {}: {stopped}", vm.number);
+        }
+    }
+}
+
 fn with<S: Store>(
     scenario: Scenario,
+    ground: Ground,
     interrupts: Option<&Path>,
     store: impl Fn(u32) -> S,
 ) -> Result<Report, RunError> {
     let composing = Progress::new("composing interfaces", u64::from(scenario.adis));
-    let mut world = World::compose(scenario, store, |adis| composing.at(adis.into()))?;
+    let mut world = World::compose(scenario, ground, store, |adis| composing.at(adis.into()))?;
     drop(composing);
     let length = Duration::from_secs_f64(world.scenario.seconds);
     let working = Progress::new("working", milliseconds(length));
-    let worked = work::work(&mut world, |worked| working.at(milliseconds(worked)))?;
+    let worked = work::work(&mut world, |worked| working.at(milliseconds(worked)));
     drop(working);
+    let worked = worked.inspect_err(|_| tell_of_stopped(&world))?;
     let report = verdict::verdict(&world, &worked)?;
     if let Some(path) = interrupts {
         write_interrupts(path, &verdict::rows(&world)).map_err(|error| RunError::File {

@@ -11,12 +11,14 @@ use ims_host::IrqCounts;
 use super::disturb::Disturbed;
 use super::error::RunError;
 use super::lane::{Done, Lane};
-use super::report::{Cpu, Disturbances, Interrupts, Latency, Operations, Report, Vm};
+use super::report::{Cpu, Disturbances, GuestCounts, Interrupts, Latency, Operations, Report, Vm};
+use super::scenario::On;
 use super::vm::histogram;
 use super::work::Worked;
 use super::world::World;
 
 mod faults;
+mod guests;
 mod rows;
 
 pub(super) use rows::rows;
@@ -49,15 +51,26 @@ pub(super) fn verdict<S: Store>(world: &World<S>, worked: &Worked) -> Result<Rep
     report.operations = verdict.operations(worked.before);
     verdict.hold_faults_against_what_was_sent(&mut report);
     verdict.hold_cpus_against_interrupts();
+    report.on = world.on.described();
+    let guests = verdict.hold_guests_against_what_was_sent();
+    report.guests = guests.iter().copied().reduce(GuestCounts::and);
     report.latency_ns = verdict.latency()?;
     report.disturbances = verdict.disturbances();
-    report.vms = world.vms.iter().map(|vm| verdict.vm(vm)).collect();
+    let mut guests = guests.into_iter();
+    let vms = world.vms.iter();
+    report.vms = vms.map(|vm| verdict.vm(vm, guests.next())).collect();
     report.notes = world.notes.clone();
     report.failures = verdict.failures;
     report.failures.extend(disturbed.failures.iter().cloned());
     report.reality = [
         "memory and the work on it are real: every result was read back and compared",
-        "CPUs are threads, and take interrupts from posted descriptors in memory",
+        match world.on {
+            On::Soft => "CPUs are threads, and take interrupts from posted descriptors in memory",
+            On::Kvm => {
+                "vCPUs and their APICs are KVM's: guest code took every interrupt and counted it; \
+                 what a driver does then, its VMM's thread did, while the guest waited for it"
+            }
+        },
         "the remap unit, the device and its message store are software, after the \
          specifications; no hardware interrupt was raised",
     ]
@@ -268,7 +281,7 @@ impl<S: Store> Verdict<'_, S> {
         }
     }
 
-    fn vm(&self, vm: &super::vm::Vm) -> Vm {
+    fn vm(&self, vm: &super::vm::Vm, guest: Option<GuestCounts>) -> Vm {
         let mine = || {
             self.world
                 .lanes()
@@ -285,12 +298,13 @@ impl<S: Store> Verdict<'_, S> {
                 vectors: cpu.vectors.into(),
                 taken: cpu.taken,
                 spurious: cpu.spurious,
-                slept: cpu.slept,
+                slept: guest.is_none().then_some(cpu.slept),
             });
         Vm {
             vm: vm.number,
             interrupts: u64::try_from(mine().count()).unwrap_or(u64::MAX),
             operations: mine().map(|(lane, _)| lane.done().completed).sum(),
+            guest,
             cpus: cpus.collect(),
         }
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A virtual machine: soft vCPUs, memory, and how long its interrupts took.
+//! A virtual machine: its vCPUs, its memory, and how long its interrupts took.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -11,6 +11,7 @@ use vm_memory::{GuestAddress, GuestMemoryMmap};
 
 use super::error::RunError;
 use super::operation::Buffers;
+use super::turns::Turns;
 
 /// Bytes of a completion record and what keeps the next buffer aligned.
 const RECORD: u64 = 64;
@@ -22,6 +23,9 @@ pub(super) struct Vm {
     pub(super) number: u32,
     pub(super) space: Space,
     pub(super) memory: GuestMemoryMmap<()>,
+    /// Where the run's part of its memory begins.
+    pub(super) base: u64,
+    pub(super) turns: Turns,
     /// By vCPU; each is only ever locked by its own thread, and at the end.
     latencies: Vec<Mutex<Histogram<u64>>>,
 }
@@ -55,12 +59,12 @@ impl Division {
         u64::from(lanes) * u64::from(self.depth) * self.operation() + 2 * PAGE
     }
 
-    /// The buffers of lane number `lane` of a VM.
-    pub(super) fn lane(self, lane: u32) -> Vec<Buffers> {
+    /// The buffers of lane number `lane` of a VM whose part begins at `base`.
+    pub(super) fn lane(self, base: u64, lane: u32) -> Vec<Buffers> {
         let first = u64::from(lane) * u64::from(self.depth);
         (first..first + u64::from(self.depth))
             .map(|at| {
-                let record = at * self.operation();
+                let record = base + at * self.operation();
                 let source = record + RECORD;
                 Buffers {
                     record,
@@ -79,18 +83,25 @@ impl Division {
     }
 }
 
+/// `bytes` of memory for VM `number`, which nobody has made yet.
+pub(super) fn memory(number: u32, bytes: u64) -> Result<GuestMemoryMmap<()>, RunError> {
+    let bytes = usize::try_from(bytes.next_multiple_of(PAGE)).unwrap_or(usize::MAX);
+    GuestMemoryMmap::from_ranges(&[(GuestAddress(0), bytes)]).map_err(|error| RunError::Memory {
+        vm: number,
+        bytes,
+        error: error.to_string(),
+    })
+}
+
 impl Vm {
-    /// A VM whose vCPUs run already, with `bytes` of memory.
-    pub(super) fn new(number: u32, space: Space, bytes: u64) -> Result<Self, RunError> {
-        let bytes = usize::try_from(bytes.next_multiple_of(PAGE)).unwrap_or(usize::MAX);
-        let memory =
-            GuestMemoryMmap::from_ranges(&[(GuestAddress(0), bytes)]).map_err(|error| {
-                RunError::Memory {
-                    vm: number,
-                    bytes,
-                    error: error.to_string(),
-                }
-            })?;
+    /// A VM whose vCPUs run already, and whose memory from `base` on is the run's.
+    pub(super) fn new(
+        number: u32,
+        space: Space,
+        memory: GuestMemoryMmap<()>,
+        base: u64,
+        turns: Turns,
+    ) -> Result<Self, RunError> {
         let latencies = (0..space.cpus)
             .map(|_| histogram().map(Mutex::new))
             .collect::<Result<_, _>>()?;
@@ -98,6 +109,8 @@ impl Vm {
             number,
             space,
             memory,
+            base,
+            turns,
             latencies,
         })
     }

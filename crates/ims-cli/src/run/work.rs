@@ -12,7 +12,7 @@ use super::error::{RunError, host};
 use super::lane::Left;
 use super::world::World;
 
-/// How long a last interrupt may take after everything has stopped.
+/// How long nothing may come while something is still to come.
 const LAST: Duration = Duration::from_secs(5);
 
 /// What is known when all is quiet.
@@ -43,14 +43,18 @@ pub(super) fn work<S: Store>(
     let length = Duration::from_secs_f64(world.scenario.seconds);
     let told = || progress(start.elapsed());
     let disturbed = Disturber::new(world).run(start + length, told)?;
-    wait(|| world.lanes().all(|(lane, _)| lane.was_called()));
+    wait(|| {
+        let uncalled = world.lanes().filter(|(lane, _)| !lane.was_called());
+        uncalled.count()
+    });
     for (lane, _) in world.lanes() {
         lane.stop();
     }
     wait(|| {
-        world
+        let left = world
             .lanes()
-            .all(|(lane, _)| lane.left() == Left::default())
+            .filter(|(lane, _)| lane.left() != Left::default());
+        left.count()
     });
     let time = start.elapsed();
     world.pump.stop();
@@ -70,10 +74,17 @@ pub(super) fn work<S: Store>(
     })
 }
 
-/// Waits for something that should come, but not for ever.
-fn wait(done: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !done() && start.elapsed() < LAST {
+/// Waits until nothing is `left`, as long as it gets less now and then.
+fn wait(left: impl Fn() -> usize) {
+    let mut progress = (usize::MAX, Instant::now());
+    loop {
+        let now = left();
+        if now < progress.0 {
+            progress = (now, Instant::now());
+        }
+        if now == 0 || progress.1.elapsed() > LAST {
+            return;
+        }
         thread::sleep(Duration::from_millis(2));
     }
 }

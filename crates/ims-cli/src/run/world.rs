@@ -11,17 +11,17 @@ use vm_memory::GuestMemoryMmap;
 
 use super::error::{RunError, host};
 use super::function::Function;
+use super::kvm::{Ground, Guest};
 use super::lane::{Lane, Parts};
+use super::plan::Plan;
 use super::pump::Pump;
-use super::scenario::Scenario;
-use super::vm::{Division, Vm};
+use super::scenario::{On, Scenario};
+use super::turns::Turns;
+use super::vm::{Division, Vm, memory};
 
-/// The most handles one function can have: they are 16 bits, as are its remap
-/// unit's.
-const HANDLES: u64 = 1 << 16;
-/// Vectors planned for each vCPU, of the some 200 it has: the rest is room to
-/// move, and for others when one goes offline.
-const VECTORS: u64 = 160;
+/// Operations under way for each vCPU on KVM: enough that none idles, and few enough
+/// that the lowest vector is taken soon.
+const TURNS: u32 = 2;
 
 /// Everything a run consists of.
 pub(super) struct World<S: Store> {
@@ -29,9 +29,12 @@ pub(super) struct World<S: Store> {
     pub(super) adis: Vec<Adi>,
     pub(super) functions: Vec<Function<S>>,
     pub(super) vms: Vec<Arc<Vm>>,
+    /// What the VMs are on KVM, in their order; nothing on soft CPUs.
+    pub(super) guests: Vec<Guest>,
+    pub(super) on: On,
     pub(super) pump: Arc<Pump>,
     pub(super) division: Division,
-    /// Where in each VM's memory a hostile submitter has its completion record.
+    /// Where in the run's part of each VM's memory a hostile submitter has its completion record.
     pub(super) scratch: u64,
     pub(super) notes: Vec<String>,
     pub(super) host: Host,
@@ -47,75 +50,43 @@ pub(super) struct Adi {
     pub(super) lanes: Vec<(Arc<Lane>, Irq)>,
 }
 
-/// How a scenario is spread over functions and CPUs.
-#[derive(Debug, PartialEq, Eq)]
-struct Plan {
-    /// Interfaces of each function but the last.
-    adis_per_function: u32,
-    functions: u32,
-    vcpus: u32,
-    lanes_per_vm: u32,
-    notes: Vec<String>,
-}
-
-impl Plan {
-    fn new(scenario: &Scenario) -> Self {
-        let per_adi = u64::from(scenario.queues) * u64::from(scenario.vectors);
-        let adis = u64::from(scenario.adis);
-        let adis_per_function = (HANDLES / per_adi).clamp(1, adis);
-        let functions = adis.div_ceil(adis_per_function);
-        let lanes_per_vm = adis.div_ceil(scenario.vms.into()) * per_adi;
-        let needed = lanes_per_vm.div_ceil(VECTORS);
-        let vcpus = needed.max(scenario.vcpus.into());
-        let mut notes = Vec::new();
-        if vcpus > scenario.vcpus.into() {
-            notes.push(format!(
-                "CPUs were added: {vcpus} vCPUs a VM instead of {}, for {lanes_per_vm} interrupts \
-                 need them at {VECTORS} vectors each",
-                scenario.vcpus
-            ));
-        }
-        if functions > 1 {
-            notes.push(format!(
-                "{functions} physical functions, each with a remap unit of its own: a handle has \
-                 16 bits, so one function has at most {HANDLES} interrupts"
-            ));
-        }
-        let number = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
-        Self {
-            adis_per_function: number(adis_per_function),
-            functions: number(functions),
-            vcpus: number(vcpus),
-            lanes_per_vm: number(lanes_per_vm),
-            notes,
-        }
-    }
-}
-
 impl<S: Store> World<S> {
     /// Starts VMs and functions and composes every interface. `store` makes the
     /// store of a function with so many slots; `progress` hears of each interface.
     pub(super) fn compose(
         scenario: Scenario,
+        ground: Ground,
         store: impl Fn(u32) -> S,
         progress: impl Fn(u32),
     ) -> Result<Self, RunError> {
-        let plan = Plan::new(&scenario);
+        let mut plan = Plan::new(&scenario);
+        plan.notes.extend(ground.note);
         let on = Host::new();
         let division = Division {
             bytes: scenario.bytes,
             depth: scenario.depth,
         };
-        let mut vms = Vec::new();
+        let bytes = division.total(plan.lanes_per_vm);
+        let (mut vms, mut guests) = (Vec::new(), Vec::new());
         for number in 0..scenario.vms {
-            let space = on
-                .add_space(plan.vcpus, Form::Posted)
-                .map_err(host("starting vCPUs"))?;
-            vms.push(Arc::new(Vm::new(
-                number,
-                space,
-                division.total(plan.lanes_per_vm),
-            )?));
+            let vm = match ground.on {
+                On::Soft => {
+                    let space = on
+                        .add_space(plan.vcpus, Form::Posted)
+                        .map_err(host("starting vCPUs"))?;
+                    Vm::new(number, space, memory(number, bytes)?, 0, Turns::new(None))?
+                }
+                On::Kvm => {
+                    let guest = Guest::start(&on, number, plan.vcpus, bytes)?;
+                    let memory = guest.memory().clone();
+                    let turns = Turns::new(Some(plan.vcpus.saturating_mul(TURNS)));
+                    let own = guest.own_memory();
+                    let vm = Vm::new(number, guest.space(), memory, own, turns)?;
+                    guests.push(guest);
+                    vm
+                }
+            };
+            vms.push(Arc::new(vm));
         }
         let per_adi = scenario.queues * scenario.vectors;
         let mut functions = Vec::new();
@@ -133,6 +104,8 @@ impl<S: Store> World<S> {
             adis: Vec::new(),
             functions,
             vms,
+            guests,
+            on: ground.on,
             pump: Arc::default(),
             division,
             scratch: division.scratch(plan.lanes_per_vm),
@@ -219,10 +192,10 @@ impl<S: Store> World<S> {
             queue,
             vector,
             client: client(&vm, pasid),
+            buffers: self.division.lane(vm.base, within),
             vm,
             work_queue: Function::<S>::work_queue(adi, queue),
             queues: of.queues.clone(),
-            buffers: self.division.lane(within),
             stamps: Arc::clone(&of.stamps),
             pump: Arc::clone(&self.pump),
             seed: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ unique,
@@ -247,45 +220,5 @@ pub(super) fn client(vm: &Arc<Vm>, pasid: Pasid) -> Client {
     Client {
         pasid: Some(pasid),
         memory: memory as Arc<dyn AddressSpace>,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn plan(adis: u32, queues: u32, vectors: u32) -> Plan {
-        Plan::new(&Scenario {
-            adis,
-            queues,
-            vectors,
-            ..Scenario::default()
-        })
-    }
-
-    #[test]
-    fn the_default_fits_one_function_and_the_cpus_asked_for() {
-        let plan = plan(1000, 2, 2);
-        assert_eq!(
-            (plan.functions, plan.vcpus, plan.lanes_per_vm),
-            (1, 8, 1000)
-        );
-        assert!(plan.notes.is_empty());
-    }
-
-    #[test]
-    fn more_interrupts_than_vectors_add_cpus_and_say_so() {
-        let plan = plan(20_000, 1, 3);
-        assert_eq!((plan.functions, plan.lanes_per_vm), (1, 15_000));
-        assert_eq!(plan.vcpus, 94);
-        assert!(plan.notes[0].contains("94 vCPUs a VM instead of 8"));
-    }
-
-    #[test]
-    fn more_interrupts_than_handles_add_functions_and_say_so() {
-        let plan = plan(20_000, 2, 3);
-        assert_eq!(plan.functions, 2);
-        assert!(plan.adis_per_function * 6 <= 1 << 16);
-        assert!(plan.notes[1].contains("2 physical functions"));
     }
 }

@@ -5,13 +5,14 @@ use std::fmt;
 
 use super::cpu_table::{CpuTable, total};
 use super::units::{bytes, count, rate, time};
-use super::{Disturbances, Hostile, Interrupts, Latency, Report};
+use super::{Disturbances, GuestCounts, Hostile, Interrupts, Latency, Report};
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = self.scenario.store.name();
         let vms = self.vms.len();
-        writeln!(f, "Interrupts taken by {vms} VMs, store \"{kind}\":")?;
+        let on = self.on;
+        writeln!(f, "Interrupts taken by {vms} VMs ({on}), store \"{kind}\":")?;
         write!(f, "{}", CpuTable(&self.vms))?;
         let spurious = self.vms.iter().map(|vm| total(vm, |cpu| cpu.spurious));
         let spurious: u64 = spurious.fold(0, u64::saturating_add);
@@ -22,6 +23,9 @@ impl fmt::Display for Report {
         self.work(f)?;
         writeln!(f, "{}", self.latency_ns)?;
         writeln!(f, "{}", self.interrupts)?;
+        if let Some(guests) = &self.guests {
+            writeln!(f, "{guests}")?;
+        }
         self.remapping(f)?;
         writeln!(f, "{}", self.disturbances)?;
         write!(f, "{}", self.hostile)?;
@@ -139,6 +143,21 @@ impl fmt::Display for Interrupts {
             count(self.refused),
             count(self.dropped),
             count(self.held),
+        )
+    }
+}
+
+impl fmt::Display for GuestCounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Guests       {} sent to vCPUs, {} refused by KVM: {} counted by guest code in {} runs \
+             of handlers, {} of which found nothing",
+            count(self.sent),
+            count(self.refused),
+            count(self.counted),
+            count(self.runs),
+            count(self.empty),
         )
     }
 }

@@ -22,7 +22,11 @@ pub(crate) struct Report {
     pub(crate) ok: bool,
     /// What failed, each in a sentence.
     pub(crate) failures: Vec<String>,
+    /// What the VMs ran on, in words.
+    pub(crate) on: &'static str,
     pub(crate) interrupts: Interrupts,
+    /// What guests counted, over all VMs; nothing on soft CPUs.
+    pub(crate) guests: Option<GuestCounts>,
     /// As in `interrupts`, where whoever only asks this need not look further.
     pub(crate) lost: u64,
     pub(crate) astray: u64,
@@ -72,6 +76,21 @@ pub(crate) struct Interrupts {
     pub(crate) refused: u64,
     /// Pending when they were freed.
     pub(crate) dropped: u64,
+}
+
+/// What went to vCPUs of KVM's, and what guest code counted of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct GuestCounts {
+    /// Pending bits set anew whose message KVM took.
+    pub(crate) sent: u64,
+    /// Pending bits that guest handlers found.
+    pub(crate) counted: u64,
+    /// How often guest handlers ran.
+    pub(crate) runs: u64,
+    /// Runs that found nothing: the one before had taken the bit already.
+    pub(crate) empty: u64,
+    /// Messages that KVM did not take.
+    pub(crate) refused: u64,
 }
 
 /// What the device did.
@@ -135,6 +154,8 @@ pub(crate) struct Vm {
     /// Allocated to it at the end of the work.
     pub(crate) interrupts: u64,
     pub(crate) operations: u64,
+    /// What its guest counted; nothing on soft CPUs.
+    pub(crate) guest: Option<GuestCounts>,
     pub(crate) cpus: Vec<Cpu>,
 }
 
@@ -148,8 +169,21 @@ pub(crate) struct Cpu {
     pub(crate) taken: u64,
     /// Vectors it took that belonged to no interrupt with a handler.
     pub(crate) spurious: u64,
-    /// How often it fell asleep.
-    pub(crate) slept: u64,
+    /// How often it fell asleep; nobody knows of a vCPU on KVM.
+    pub(crate) slept: Option<u64>,
+}
+
+impl GuestCounts {
+    /// These and another guest's.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            sent: self.sent + other.sent,
+            counted: self.counted + other.counted,
+            runs: self.runs + other.runs,
+            empty: self.empty + other.empty,
+            refused: self.refused + other.refused,
+        }
+    }
 }
 
 impl Report {
@@ -158,6 +192,8 @@ impl Report {
         Self {
             ok: false,
             failures: Vec::new(),
+            on: scenario.on.described(),
+            guests: None,
             interrupts: Interrupts::default(),
             lost: 0,
             astray: 0,

@@ -12,12 +12,13 @@ fn vm(vm: u32, cpus: u32) -> Vm {
         vectors: 10,
         taken: u64::from(vm * 1000 + cpu),
         spurious: 0,
-        slept: 1,
+        slept: Some(1),
     };
     Vm {
         vm,
         interrupts: 250,
         operations: 77,
+        guest: None,
         cpus: (0..cpus).map(cpu).collect(),
     }
 }
@@ -252,8 +253,8 @@ fn json_has_every_key_and_says_what_must_be_zero_twice() {
     };
     assert_eq!(
         keys(&json),
-        "astray disturbances failures faults faults_overflowed faults_recorded hostile interrupts \
-         interrupts_per_second latency_ns lost misdirected notes ok operations \
+        "astray disturbances failures faults faults_overflowed faults_recorded guests hostile \
+         interrupts interrupts_per_second latency_ns lost misdirected notes ok on operations \
          operations_per_second reality scenario seconds vms"
     );
     assert_eq!(
@@ -271,7 +272,7 @@ fn json_has_every_key_and_says_what_must_be_zero_twice() {
         keys(&json["disturbances"]),
         "composed cpus_offline cpus_online destroyed masked moved refused_moves"
     );
-    assert_eq!(keys(&json["vms"][1]), "cpus interrupts operations vm");
+    assert_eq!(keys(&json["vms"][1]), "cpus guest interrupts operations vm");
     assert_eq!(
         keys(&json["vms"][1]["cpus"][0]),
         "cpu online slept spurious taken vectors"

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::{Scenario, StoreKind};
+use super::{On, Scenario, StoreKind};
 use crate::given::Given;
 
 /// Where a field stands in a file.
@@ -44,6 +44,7 @@ pub(super) enum Kind {
         least: f64,
         most: f64,
     },
+    On(fn(&mut Scenario) -> &mut On),
     Store(fn(&mut Scenario) -> &mut StoreKind),
 }
 
@@ -67,6 +68,9 @@ impl Kind {
                 };
                 // False for what is not a number, too.
                 *of(scenario) = (*least..=*most).contains(&value).then_some(value)?;
+            }
+            (Self::On(of), Given::Text(text)) => {
+                *of(scenario) = On::ALL.into_iter().find(|on| on.name() == text)?;
             }
             (Self::Store(of), Given::Text(text)) => {
                 *of(scenario) = StoreKind::ALL
@@ -99,6 +103,7 @@ impl Kind {
             Self::Count { of, .. } => of(&mut scenario).to_string(),
             Self::Seed(of) => of(&mut scenario).to_string(),
             Self::Seconds { of, .. } => of(&mut scenario).to_string(),
+            Self::On(of) => of(&mut scenario).name().to_owned(),
             Self::Store(of) => of(&mut scenario).name().to_owned(),
         }
     }
@@ -121,16 +126,19 @@ impl fmt::Display for Kind {
             } => write!(f, "a multiple of {multiple} from {least} to {most}"),
             Self::Seed(_) => write!(f, "a whole number from 0 to {}", u64::MAX),
             Self::Seconds { least, most, .. } => write!(f, "a number from {least} to {most}"),
-            Self::Store(_) => {
-                f.write_str("one of")?;
-                for (at, kind) in StoreKind::ALL.into_iter().enumerate() {
-                    let comma = if at == 0 { "" } else { "," };
-                    write!(f, "{comma} \"{}\"", kind.name())?;
-                }
-                Ok(())
-            }
+            Self::On(_) => one_of(f, &On::ALL.map(On::name)),
+            Self::Store(_) => one_of(f, &StoreKind::ALL.map(StoreKind::name)),
         }
     }
+}
+
+fn one_of(f: &mut fmt::Formatter<'_>, names: &[&str]) -> fmt::Result {
+    f.write_str("one of")?;
+    for (at, name) in names.iter().enumerate() {
+        let comma = if at == 0 { "" } else { "," };
+        write!(f, "{comma} \"{name}\"")?;
+    }
+    Ok(())
 }
 
 const fn count(
@@ -171,6 +179,12 @@ pub(super) const FIELDS: &[Field] = &[
     count("vcpus", "Virtual CPUs of each machine", 1, 4096, |s| {
         &mut s.vcpus
     }),
+    Field {
+        name: "on",
+        table: Table::Top,
+        about: "What runs them; without /dev/kvm, soft CPUs do, and the run says so",
+        kind: Kind::On(|s| &mut s.on),
+    },
     // A PASID has 20 bits, and 0 belongs to nobody.
     count(
         "adis",

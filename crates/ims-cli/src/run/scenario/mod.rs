@@ -29,6 +29,8 @@ pub(crate) struct Scenario {
     pub(crate) vms: u32,
     /// Virtual CPUs of each machine.
     pub(crate) vcpus: u32,
+    /// What the virtual CPUs are.
+    pub(crate) on: On,
     /// Assignable device interfaces, over all machines.
     pub(crate) adis: u32,
     /// Queues of each interface.
@@ -66,6 +68,16 @@ pub(crate) struct Disturb {
     pub(crate) hostile: u32,
 }
 
+/// What runs virtual CPUs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum On {
+    /// Threads of this process, which take interrupts from posted descriptors.
+    Soft,
+    /// KVM, whose guests take them from the APICs it has in the kernel.
+    Kvm,
+}
+
 /// How the device keeps its interrupt messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -85,6 +97,7 @@ impl Default for Scenario {
         Self {
             vms: 4,
             vcpus: 8,
+            on: On::Soft,
             adis: 1000,
             queues: 2,
             vectors: 2,
@@ -107,6 +120,27 @@ impl Default for Disturb {
             masks: 400,
             offline: 2,
             hostile: 100,
+        }
+    }
+}
+
+impl On {
+    /// All of them, in the order they are listed to people.
+    pub(crate) const ALL: [Self; 2] = [Self::Soft, Self::Kvm];
+
+    /// What a scenario calls it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Soft => "soft",
+            Self::Kvm => "kvm",
+        }
+    }
+
+    /// What a report calls it.
+    pub(crate) fn described(self) -> &'static str {
+        match self {
+            Self::Soft => "soft CPUs",
+            Self::Kvm => "KVM, in-kernel APICs",
         }
     }
 }

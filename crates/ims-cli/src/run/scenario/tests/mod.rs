@@ -166,13 +166,17 @@ fn bad_files_are_told_where_what_and_what_would_be_right() {
              \"replicated\", \"context\"",
         ),
         (
+            "on = \"kvn\"",
+            "a.toml:1:6: on is \"kvn\"; it must be one of \"soft\", \"kvm\"",
+        ),
+        (
             "vcpu = 3",
             "a.toml:1:1: no field \"vcpu\"; did you mean \"vcpus\"?",
         ),
         (
             "zzz = 3",
-            "a.toml:1:1: no field \"zzz\"; the fields are vms, vcpus, adis, queues, vectors, \
-             engines, store, seconds, seed, bytes, depth, disturb",
+            "a.toml:1:1: no field \"zzz\"; the fields are vms, vcpus, on, adis, queues, \
+             vectors, engines, store, seconds, seed, bytes, depth, disturb",
         ),
         (
             "moves = 3",

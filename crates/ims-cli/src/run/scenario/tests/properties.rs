@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::super::field::{DISTURB, FIELDS, Field, Kind, Table};
 use super::super::file::{self, Origins};
-use super::super::{Scenario, StoreKind, capacity};
+use super::super::{On, Scenario, StoreKind, capacity};
 use super::{read, told};
 use crate::given::Given;
 
@@ -26,6 +26,9 @@ fn in_range(field: &'static Field) -> BoxedStrategy<String> {
         Kind::Seed(_) => any::<u64>().prop_map(|value| value.to_string()).boxed(),
         Kind::Seconds { least, most, .. } => (*least..=*most)
             .prop_map(|value| format!("{value:?}"))
+            .boxed(),
+        Kind::On(_) => prop::sample::select(On::ALL.to_vec())
+            .prop_map(|on| format!("\"{}\"", on.name()))
             .boxed(),
         Kind::Store(_) => prop::sample::select(StoreKind::ALL.to_vec())
             .prop_map(|kind| format!("\"{}\"", kind.name()))
