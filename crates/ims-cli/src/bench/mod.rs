@@ -6,9 +6,11 @@ mod core;
 mod cpu;
 mod descriptors;
 mod dsa;
+mod kvm;
 mod memory;
 mod progress;
 mod row;
+mod still;
 mod table;
 mod timing;
 mod vfio_user;
@@ -49,16 +51,20 @@ enum Bench {
     VfioUser,
     /// A DSA served over vfio-user: descriptors, copies, interrupts and interfaces.
     Dsa,
+    /// Interrupts of a KVM guest: unmasking, a hundred thousand sources, the ways in,
+    /// save and restore; beside what VMMs do.
+    Kvm,
 }
 
 impl Bench {
-    const ALL: [Self; 3] = [Self::Core, Self::VfioUser, Self::Dsa];
+    const ALL: [Self; 4] = [Self::Core, Self::VfioUser, Self::Dsa, Self::Kvm];
 
     fn name(self) -> &'static str {
         match self {
             Self::Core => "core",
             Self::VfioUser => "vfio-user",
             Self::Dsa => "dsa",
+            Self::Kvm => "kvm",
         }
     }
 
@@ -67,6 +73,7 @@ impl Bench {
             Self::Core => core::measure(effort, &Progress::new(core::PARTS)),
             Self::VfioUser => vfio_user::measure(effort, &Progress::new(vfio_user::PARTS)),
             Self::Dsa => dsa::measure(effort, &Progress::new(dsa::PARTS)),
+            Self::Kvm => kvm::measure(effort, &Progress::new(kvm::PARTS)),
         }
     }
 }

@@ -83,17 +83,18 @@ impl Row {
     }
 
     /// Compared with a neighbour, in nanoseconds too.
-    pub(super) fn beside(mut self, neighbour: Option<(&'static str, Figure)>) -> Self {
-        self.neighbour = neighbour.map(|(name, figure)| Neighbour {
-            name,
-            value: figure.median,
-            unit: "ns",
-        });
-        self.ratio = self
-            .neighbour
-            .as_ref()
-            .zip(self.value)
-            .map(|(neighbour, value)| neighbour.value / value);
+    pub(super) fn beside(self, neighbour: Option<(&'static str, Figure)>) -> Self {
+        match neighbour {
+            Some((name, figure)) => self.compared(name, figure.median),
+            None => self,
+        }
+    }
+
+    /// Compared with a neighbour's value in the row's own unit.
+    pub(super) fn compared(mut self, name: &'static str, value: f64) -> Self {
+        let unit = self.unit;
+        self.neighbour = Some(Neighbour { name, value, unit });
+        self.ratio = self.value.filter(|own| *own != 0.0).map(|own| value / own);
         self
     }
 

@@ -2,12 +2,12 @@
 //! The neighbours: what the kernel takes to be told of an interrupt.
 
 use super::super::Outcome;
+use super::super::still::Still;
 use super::super::timing::plain;
 use kvm_bindings::{
     KVM_IRQ_ROUTING_MSI, KvmIrqRouting, kvm_irq_routing_entry, kvm_irq_routing_entry__bindgen_ty_1,
     kvm_irq_routing_msi, kvm_msi,
 };
-use kvm_ioctls::{Kvm, VcpuFd, VmFd};
 use std::time::Duration;
 use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
 
@@ -17,9 +17,6 @@ const ADDRESS: u32 = 0xfee0_0000;
 const DATA: u32 = 0x41;
 /// The irqfd's route.
 const GSI: u32 = 24;
-/// The spurious-interrupt vector register of an APIC, and its enable bit.
-const SPURIOUS: usize = 0xf0;
-const ENABLE: [u8; 2] = [0xff, 0x01];
 
 /// What can be called here.
 pub(super) struct Calls {
@@ -28,11 +25,10 @@ pub(super) struct Calls {
     vm: Result<Vm, String>,
 }
 
-/// A VM with one CPU that is not running.
+/// A VM, and an eventfd that interrupts it.
 struct Vm {
-    vm: VmFd,
+    still: Still,
     irqfd: EventFd,
-    _cpu: VcpuFd,
 }
 
 impl Calls {
@@ -69,22 +65,13 @@ impl Calls {
             data: DATA,
             ..Default::default()
         };
-        plain(batch, || vm.vm.signal_msi(message).map(|_| ()))
+        plain(batch, || vm.still.vm.signal_msi(message).map(|_| ()))
     }
 }
 
 impl Vm {
     fn new() -> Outcome<Self> {
-        let vm = Kvm::new()?.create_vm()?;
-        vm.create_irq_chip()?;
-        let cpu = vm.create_vcpu(0)?;
-        // After reset an APIC is off and drops what it is sent: not what a write
-        // to a working guest's irqfd costs.
-        let mut apic = cpu.get_lapic()?;
-        for (register, byte) in apic.regs.iter_mut().skip(SPURIOUS).zip(ENABLE) {
-            *register = byte.cast_signed();
-        }
-        cpu.set_lapic(&apic)?;
+        let still = Still::new()?;
         let route = kvm_irq_routing_entry {
             gsi: GSI,
             type_: KVM_IRQ_ROUTING_MSI,
@@ -98,13 +85,9 @@ impl Vm {
             ..Default::default()
         };
         let routes = KvmIrqRouting::from_entries(&[route]).map_err(|error| format!("{error:?}"))?;
-        vm.set_gsi_routing(&routes)?;
+        still.vm.set_gsi_routing(&routes)?;
         let irqfd = EventFd::new(EFD_NONBLOCK)?;
-        vm.register_irqfd(&irqfd, GSI)?;
-        Ok(Self {
-            vm,
-            irqfd,
-            _cpu: cpu,
-        })
+        still.vm.register_irqfd(&irqfd, GSI)?;
+        Ok(Self { still, irqfd })
     }
 }
