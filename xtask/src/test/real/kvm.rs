@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! KVM's in-kernel APIC.
+//! KVM: its in-kernel APIC, and guest code that takes interrupts.
 
 use super::{Part, Presence, WhenMissing};
 use crate::bench::rows::{self, Row};
 use crate::failure::Failure;
 use crate::progress::Progress;
+use serde_json::Value;
 use std::fs::OpenOptions;
 use std::path::Path;
 
@@ -33,7 +34,30 @@ fn probe(node: &Path) -> Presence {
 fn run(progress: &Progress) -> Result<(), Failure> {
     super::super::build_program(progress)?;
     let answer = super::super::program(&["bench", "core", "--quick", "--json"])?;
-    check(&rows::read("core", &answer)?)
+    check(&rows::read("core", &answer)?)?;
+    let answer = super::super::program(&["run", "--on", "kvm", "--seconds", "2", "--json"])?;
+    super::super::job::check(&answer)?;
+    check_guests(&answer)
+}
+
+/// The default scenario's VMs on KVM: what guest code counted is what was sent.
+fn check_guests(answer: &str) -> Result<(), Failure> {
+    let report: Value = serde_json::from_str(answer).unwrap_or_default();
+    let count = |of| {
+        report
+            .pointer(&format!("/guests/{of}"))
+            .and_then(Value::as_u64)
+    };
+    match (count("sent"), count("counted")) {
+        (Some(sent), Some(counted)) if sent == counted && sent > 0 => Ok(()),
+        counts => Err(Failure::Form {
+            what: "`ims run --on kvm --json`".to_owned(),
+            why: format!(
+                "guests.sent and guests.counted must be there, the same and not 0; they are \
+                 {counts:?}; it answered:\n{answer}"
+            ),
+        }),
+    }
 }
 
 fn check(rows: &[Row]) -> Result<(), Failure> {
@@ -91,6 +115,20 @@ mod tests {
         assert!(checked(&BOTH.replace("900.0", "0")).is_err());
         assert!(checked(&BOTH.replace("20.5", "-1")).is_err());
         assert!(check(&[]).is_err());
+    }
+
+    #[test]
+    fn guests_must_have_counted_what_was_sent_to_them() {
+        let report = |sent: i32, counted: i32| {
+            check_guests(&format!(
+                r#"{{"guests":{{"sent":{sent},"counted":{counted}}}}}"#
+            ))
+        };
+        report(5, 5).unwrap();
+        assert!(report(5, 4).is_err());
+        assert!(report(0, 0).is_err());
+        assert!(check_guests(r#"{"guests":null}"#).is_err());
+        assert!(check_guests("").is_err());
     }
 
     #[test]
