@@ -6,6 +6,7 @@ mod watch;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,7 +60,13 @@ impl<V: Vm> Forwarder<V> {
         self.shared.find(&self.slots, &mut self.fired);
         let mut forwarded = 0;
         for line in self.fired.drain(..) {
-            forwarded += usize::from(self.shared.fire(&line));
+            // What the others were written is told once: a target that panics must not
+            // take it along.
+            let fired = catch_unwind(AssertUnwindSafe(|| self.shared.fire(&line)));
+            forwarded += usize::from(fired.unwrap_or_else(|_| {
+                tracing::error!("a target panicked; its interrupt is lost, others are not");
+                true
+            }));
         }
         self.shared.tend();
         self.shared.promote_some();

@@ -29,7 +29,8 @@ pub(crate) use wire::{VmLine, Wire};
 ///
 /// Called by the forwarder, and by whoever calls [`Lines`], under a lock of the
 /// vector's: from any thread, one call at a time for one vector. It must not call
-/// [`Lines`] in turn.
+/// [`Lines`] in turn, and should not panic: the forwarder survives it, that one
+/// interrupt does not.
 pub trait Target: Send + Sync {
     /// Raises vector `index`: once, whatever was announced.
     fn raise(&self, index: u32);
