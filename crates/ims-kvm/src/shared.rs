@@ -184,13 +184,14 @@ impl<V: Vm> Shared<V> {
 
     /// The forwarder's part in commits: one, if it is time.
     pub(crate) fn tend(&self) {
-        // A batch wakes us when it is done, and so does whoever has the table.
-        if self.batches.load(Ordering::Acquire) > 0 {
-            return;
-        }
+        // Whoever has the table wakes us when it is done, and so does a batch; that one
+        // is looked for under the lock, so that none begins in between.
         let Some(mut table) = self.table.try_lock() else {
             return;
         };
+        if self.batches.load(Ordering::Acquire) > 0 {
+            return;
+        }
         let now = self.now();
         let due = table
             .haste(self.inbox.look())
@@ -215,6 +216,8 @@ impl<V: Vm> Shared<V> {
     /// A batch begins.
     pub(crate) fn begin(&self) {
         self.batches.fetch_add(1, Ordering::AcqRel);
+        // A commit of the forwarder's that has begun is over when this returns.
+        drop(self.table.lock());
     }
 
     /// A batch ends.

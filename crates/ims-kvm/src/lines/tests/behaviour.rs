@@ -38,26 +38,6 @@ fn an_eventfd_works_at_once_and_a_busy_one_becomes_an_irqfd() {
 }
 
 #[test]
-fn a_batch_gives_routes_to_all_in_one_call_and_keeps_the_forwarder_from_it() {
-    let world = world(8, 64);
-    for index in 0..8 {
-        world.lines.eventfd(index).unwrap();
-    }
-    let batch = world.interrupts.batch();
-    world.lines.want_routes();
-    world.turn(Duration::from_secs(1));
-    assert_eq!(world.vm.commits(), 0, "a batch is open");
-    let committed = batch.commit().unwrap();
-    assert_eq!(
-        (committed.routes, committed.promoted, committed.waiting),
-        (10, 8, 0)
-    );
-    assert_eq!((world.vm.commits(), world.vm.irqfds()), (1, 8));
-    world.settle();
-    assert_eq!(world.vm.commits(), 1);
-}
-
-#[test]
 fn a_device_that_wants_routes_has_them_at_the_next_turn() {
     let world = world(8, 64);
     world.lines.eventfd(3).unwrap();
@@ -326,34 +306,4 @@ fn the_thread_starts_with_the_first_eventfd_and_ends_with_the_last_handle() {
     }
     drop(lines);
     assert!(weak.upgrade().is_none(), "the thread has it no more");
-}
-
-#[test]
-fn a_target_that_panics_takes_no_other_vectors_interrupt_along() {
-    struct Fragile(Mutex<Vec<u32>>);
-    impl Target for Fragile {
-        fn raise(&self, index: u32) {
-            assert_ne!(index, 0, "what a VMM's own code may do");
-            self.0.lock().unwrap().push(index);
-        }
-        fn message(&self, _index: u32) -> Option<(RequesterId, Message)> {
-            None
-        }
-    }
-    let options = Options {
-        pins: Pins::Split(PINS),
-        ..Options::default()
-    };
-    let vm = Arc::new(ModelVm::new(64));
-    let (interrupts, mut forwarder) = Interrupts::without_thread(vm, options).unwrap();
-    let target = Arc::new(Fragile(Mutex::default()));
-    let lines = interrupts.lines(Arc::clone(&target) as Arc<dyn Target>, 8);
-    let eventfds: Vec<_> = (0..8).map(|index| lines.eventfd(index).unwrap()).collect();
-    for times in 1..=3 {
-        eventfds
-            .iter()
-            .for_each(|eventfd| eventfd.write(1).unwrap());
-        while forwarder.turn(Some(Duration::ZERO)).unwrap() > 0 {}
-        assert_eq!(target.0.lock().unwrap().len(), 7 * times);
-    }
 }

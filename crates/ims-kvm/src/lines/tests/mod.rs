@@ -10,7 +10,9 @@
     reason = "a test"
 )]
 
+mod batches;
 mod behaviour;
+mod panics;
 mod property;
 
 use std::sync::{Arc, Mutex};
