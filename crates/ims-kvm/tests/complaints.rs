@@ -14,6 +14,7 @@
 mod complaints_pattern;
 mod idle_guest;
 mod idle_vm;
+mod open_files;
 
 use std::sync::Arc;
 
@@ -34,7 +35,7 @@ fn many_devices_exhaust_no_routes() {
     let Some(vm) = IdleVm::or_skip(NAME) else {
         return;
     };
-    if idle_guest::open_files().is_some_and(|most| most < 12_000) {
+    if open_files::most().is_some_and(|most| most < 12_000) {
         eprintln!("SKIPPED {NAME}: the limit of open files is below 12000");
         return;
     }

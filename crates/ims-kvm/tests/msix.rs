@@ -13,6 +13,7 @@
 
 mod idle_guest;
 mod idle_vm;
+mod open_files;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -202,7 +203,7 @@ fn sixty_four_devices_are_restored_by_one_table() {
     let Some(vm) = IdleVm::or_skip(NAME) else {
         return;
     };
-    idle_guest::open_files();
+    open_files::most();
     let state = {
         let vm = IdleVm::new().unwrap();
         let interrupts = interrupts(&vm);

@@ -7,8 +7,6 @@ use ims::message::{Addressing, Message, RequesterId};
 use ims::msix::{BarOffset, MsixConfig};
 use ims_kvm::{Interrupts, MsixDevice, Options, Pins};
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-
 use crate::idle_vm::{Counting, IdleVm};
 
 /// Of the vectors that a vCPU can take from devices, as many as are used here.
@@ -75,15 +73,4 @@ pub fn pending(device: &MsixDevice<Counting>, vector: u16) -> bool {
     let mut byte = [0];
     device.read_pba(u64::from(vector / 8), &mut byte);
     byte[0] >> (vector % 8) & 1 == 1
-}
-
-/// Lets this process open as many files as it may; how many that are.
-pub fn open_files() -> Option<u64> {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
-    setrlimit(Resource::Nofile, raised).unwrap();
-    limit.maximum
 }
