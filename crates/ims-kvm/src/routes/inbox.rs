@@ -84,7 +84,7 @@ impl<L> Inbox<L> {
 /// How soon a commit is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Haste {
-    /// At once.
+    /// As soon as the rest after the last one is over.
     Now,
     /// When more has gathered.
     Gather,
