@@ -305,8 +305,9 @@ impl<V: Vm> Shared<V> {
     }
 
     fn count_forwarded(&self, raised: bool) {
-        let more = u64::from(raised);
-        self.counts.forwarded.fetch_add(more, Ordering::Relaxed);
+        if raised {
+            self.counts.forwarded.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     fn count_returned(&self, returned: bool) {

@@ -4,7 +4,6 @@
 use kvm_bindings::{KvmIrqRouting, kvm_irq_routing_entry, kvm_msi};
 use kvm_ioctls::{Cap, VmFd};
 use rustix::io::Errno;
-use std::sync::Arc;
 use vmm_sys_util::eventfd::EventFd;
 
 /// A VM that takes interrupts: KVM's, or what a VMM puts around it.
@@ -76,32 +75,6 @@ impl Vm for VmFd {
 
     fn takes_device_ids(&self) -> bool {
         self.check_extension(Cap::MsiDevid)
-    }
-}
-
-impl<V: Vm> Vm for Arc<V> {
-    fn signal(&self, message: kvm_msi) -> Result<bool, Errno> {
-        (**self).signal(message)
-    }
-
-    fn set_routes(&self, routes: &[kvm_irq_routing_entry]) -> Result<(), Errno> {
-        (**self).set_routes(routes)
-    }
-
-    fn attach(&self, eventfd: &EventFd, gsi: u32) -> Result<(), Errno> {
-        (**self).attach(eventfd, gsi)
-    }
-
-    fn detach(&self, eventfd: &EventFd, gsi: u32) -> Result<(), Errno> {
-        (**self).detach(eventfd, gsi)
-    }
-
-    fn max_routes(&self) -> u32 {
-        (**self).max_routes()
-    }
-
-    fn takes_device_ids(&self) -> bool {
-        (**self).takes_device_ids()
     }
 }
 

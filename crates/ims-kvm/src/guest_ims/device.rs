@@ -2,7 +2,6 @@
 //! One device's store, as its guest programs it.
 
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ims::guest::{Port, RestoreError, SlotView, Store, StoreError, StoreState, access};
 use ims::message::RequesterId;
@@ -15,6 +14,7 @@ use super::port::GuestPort;
 use super::remap::{GuestRemap, GuestUnit};
 use crate::interrupts::Interrupts;
 use crate::lines::Lines;
+use crate::sync::Mutex;
 use crate::vm::Vm;
 
 /// A store for the guest of one device: its BAR, and the port that raises slots.
@@ -88,12 +88,12 @@ impl<V: Vm> GuestIms<V> {
 
     /// Whether the guest has enabled it.
     pub fn enabled(&self) -> bool {
-        self.locked().enabled()
+        self.store.lock().enabled()
     }
 
     /// How a slot stands; `None` if there is none.
     pub fn slot(&self, slot: u32) -> Option<SlotView> {
-        self.locked().slot(slot)
+        self.store.lock().slot(slot)
     }
 
     /// The guest reads the BAR from byte `offset`: any size and alignment.
@@ -108,7 +108,7 @@ impl<V: Vm> GuestIms<V> {
             match part {
                 Part::Store => access::read(at, into, |number| self.word(number)),
                 Part::Remap => self.remap.read(at, into),
-                Part::Slots => self.locked().read(at, into),
+                Part::Slots => self.store.lock().read(at, into),
             }
         }
     }
@@ -133,12 +133,12 @@ impl<V: Vm> GuestIms<V> {
     /// Reset state: disabled, all slots masked and without message. What was pending
     /// is dropped. The unit is not reset, for it has other devices.
     pub fn reset(&self) {
-        self.locked().reset();
+        self.store.lock().reset();
     }
 
     /// The state now; stop the device first.
     pub fn save(&self) -> StoreState {
-        self.locked().save()
+        self.store.lock().save()
     }
 
     /// Takes over a saved state. Restore the unit first ([`GuestRemap::restore`]).
@@ -149,13 +149,9 @@ impl<V: Vm> GuestIms<V> {
         self.change(|store| store.restore(state))
     }
 
-    fn locked(&self) -> MutexGuard<'_, Store<GuestUnit<V>>> {
-        self.store.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// A change that may send what was pending: a raise like others.
     fn change<T>(&self, change: impl FnOnce(&mut Store<GuestUnit<V>>) -> T) -> T {
-        let mut store = self.locked();
+        let mut store = self.store.lock();
         let _visit = self.remap.enter();
         change(&mut store)
     }

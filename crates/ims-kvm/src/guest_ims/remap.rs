@@ -3,8 +3,8 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ims::grace::{Crowd, Visit};
 use ims::guest::access;
@@ -24,6 +24,7 @@ use super::layout::remap::{
 use super::layout::{ENABLE, VERSION, halves};
 use super::state::{RemapState, RemapStateError};
 use super::table::GuestTable;
+use crate::sync::Mutex;
 use crate::vcpus::Vcpus;
 use crate::vm::Vm;
 
@@ -160,7 +161,7 @@ impl<V: Vm> GuestRemap<V> {
 
     /// Whether the guest has enabled it.
     pub fn enabled(&self) -> bool {
-        self.registers().enabled
+        self.inner.registers.lock().enabled
     }
 
     /// How often messages were blocked, and why.
@@ -179,9 +180,9 @@ impl<V: Vm> GuestRemap<V> {
     /// way that began before. Never write from inside a [`Vm`] that is being called.
     pub fn write(&self, offset: u64, from: &[u8]) {
         access::write(offset, from, COUNT, |number, lanes| match number {
-            TABLE => self.registers().write_table(lanes),
+            TABLE => self.inner.registers.lock().write_table(lanes),
             CONTROL => {
-                let mut registers = self.registers();
+                let mut registers = self.inner.registers.lock();
                 let control = lanes.merge(if registers.enabled { ENABLE } else { 0 });
                 self.set_enabled(&mut registers, control & ENABLE != 0);
             }
@@ -190,7 +191,7 @@ impl<V: Vm> GuestRemap<V> {
                 self.inner.unit.faults().clear_overflow();
             }
             FAULT_HIGH if lanes.merge(0) & FAULT != 0 => {
-                self.registers().faults.pop_front();
+                self.inner.registers.lock().faults.pop_front();
             }
             _ => {}
         });
@@ -198,17 +199,13 @@ impl<V: Vm> GuestRemap<V> {
 
     /// Waits until no raise is under way that began before.
     pub fn sync(&self) {
-        let _one = self
-            .inner
-            .waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let _one = self.inner.waiting.lock();
         self.inner.crowd.wait();
     }
 
     /// Reset state: disabled, no table, no faults recorded. Counts go on.
     pub fn reset(&self) {
-        let mut registers = self.registers();
+        let mut registers = self.inner.registers.lock();
         self.set_enabled(&mut registers, false);
         registers.table = 0;
         while registers.latch().is_some() {
@@ -220,7 +217,7 @@ impl<V: Vm> GuestRemap<V> {
     /// The state now; stop the devices first. The table is in guest memory. That
     /// faults were lost for want of a record is not part of it.
     pub fn save(&self) -> RemapState {
-        let mut registers = self.registers();
+        let mut registers = self.inner.registers.lock();
         let records = usize::from(self.inner.options.last_record).saturating_add(1);
         while registers.faults.len() < records
             && let Some(fault) = registers.unit.faults().take()
@@ -243,7 +240,7 @@ impl<V: Vm> GuestRemap<V> {
     pub fn restore(&self, state: &RemapState) -> Result<(), RemapStateError> {
         let faults = state.check()?;
         self.reset();
-        let mut registers = self.registers();
+        let mut registers = self.inner.registers.lock();
         registers.table = state.table;
         registers.faults = faults.into();
         self.set_enabled(&mut registers, state.enabled);
@@ -253,13 +250,6 @@ impl<V: Vm> GuestRemap<V> {
     /// A raise begins; its entry stays what it was until this is dropped.
     pub(super) fn enter(&self) -> Visit<'_> {
         self.inner.crowd.enter()
-    }
-
-    fn registers(&self) -> MutexGuard<'_, Registers> {
-        self.inner
-            .registers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn set_enabled(&self, registers: &mut Registers, enabled: bool) {
@@ -286,16 +276,16 @@ impl<V: Vm> GuestRemap<V> {
                 let records = u32::from(self.inner.options.last_record).saturating_add(1);
                 halves(MAX_ENTRIES, records)
             }
-            TABLE => self.registers().table,
+            TABLE => self.inner.registers.lock().table,
             CONTROL if self.enabled() => ENABLE,
             FAULT_STATUS => {
-                let pending = self.registers().latch().is_some();
+                let pending = self.inner.registers.lock().latch().is_some();
                 let status = self.inner.unit.faults().status();
                 let overflow = if status.overflow() { OVERFLOW } else { 0 };
                 overflow | if pending { PENDING } else { 0 }
             }
-            FAULT_LOW => low(self.registers().record()),
-            FAULT_HIGH => low(self.registers().record() >> 64),
+            FAULT_LOW => low(self.inner.registers.lock().record()),
+            FAULT_HIGH => low(self.inner.registers.lock().record() >> 64),
             FAULTS => self.fault_counts().total(),
             _ => return None,
         })

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ims::message::RequesterId;
+use ims::message::{Message, RequesterId};
 use ims::msix::{BarOffset, MsixConfig};
 use ims_kvm::{Interrupts, MsixDevice};
 use vmm_sys_util::eventfd::EventFd;
@@ -81,14 +81,16 @@ impl Disturber {
     }
 
     fn program(&mut self, source: u32, masked: bool) {
-        let message = self.places.message(source);
-        let (device, vector) = (
-            source / u32::from(self.vectors),
-            source % u32::from(self.vectors),
-        );
-        let device = &mut self.devices[device as usize];
-        device.program(vector as u16, message, masked).unwrap();
+        self.write(source, self.places.message(source), masked);
         self.is_masked[source as usize] = masked;
+    }
+
+    /// The guest's write of a vector's entry.
+    fn write(&mut self, source: u32, message: Message, masked: bool) {
+        let vectors = u32::from(self.vectors);
+        let device = &mut self.devices[(source / vectors) as usize];
+        let vector = (source % vectors) as u16;
+        device.program(vector, message, masked).unwrap();
     }
 
     /// Some masks, moves and unmasks.
@@ -122,11 +124,7 @@ impl Disturber {
     /// A guest moves a vector while it is masked.
     fn move_masked(&mut self, source: u32) {
         if let Some(place) = self.places.next(source) {
-            let message = self.places.message_at(place);
-            let vectors = u32::from(self.vectors);
-            let (device, vector) = (source / vectors, source % vectors);
-            let device = &mut self.devices[device as usize];
-            device.program(vector as u16, message, true).unwrap();
+            self.write(source, self.places.message_at(place), true);
             self.places.moved(source, place);
             self.moved += 1;
         }
