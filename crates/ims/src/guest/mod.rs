@@ -24,7 +24,7 @@ mod port;
 mod state;
 mod store;
 #[cfg(all(test, not(loom)))]
-mod tests;
+pub(crate) mod tests;
 
 pub use port::Port;
 pub use state::{RestoreError, SlotState, StoreState};

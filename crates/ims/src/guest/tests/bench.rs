@@ -1,46 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A guest's store whose messages are written down.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::vec::Vec;
 
 use alloc::sync::Arc;
 
 use crate::guest::Store;
-use crate::message::{Message, RequesterId};
-use crate::sink::{Acceptance, Answer, MessageSink};
+use crate::message::Message;
 
-pub(super) const REQUESTER: RequesterId = RequesterId(0x2b0);
-
-/// Takes every message, unless it is busy.
-#[derive(Debug, Default)]
-pub(super) struct Recorder {
-    sent: Mutex<Vec<Message>>,
-    pub(super) busy: AtomicBool,
-}
-
-impl MessageSink for Recorder {
-    fn send(&self, requester: RequesterId, message: Message) -> Answer {
-        assert_eq!(requester, REQUESTER);
-        if self.busy.load(Ordering::SeqCst) {
-            return Answer::Busy;
-        }
-        self.sent.lock().unwrap().push(message);
-        Answer::Accepted(Acceptance::Fresh)
-    }
-
-    fn ready(&self, _requester: RequesterId, _message: Message) -> bool {
-        !self.busy.load(Ordering::SeqCst)
-    }
-}
-
-impl Recorder {
-    /// What was sent since the last time.
-    pub(super) fn taken(&self) -> Vec<Message> {
-        core::mem::take(&mut self.sent.lock().unwrap())
-    }
-}
+pub(super) use super::recorder::{REQUESTER, Recorder};
 
 pub(super) type Guest = Store<Arc<Recorder>>;
 

@@ -9,6 +9,7 @@
 
 mod bench;
 mod delivery;
-mod model;
+pub(crate) mod model;
 mod random;
+pub(crate) mod recorder;
 mod state;

@@ -8,21 +8,21 @@ use crate::message::Message;
 use crate::sink::{Acceptance, Refusal};
 
 #[derive(Debug, Clone)]
-pub(super) struct Model {
+pub(crate) struct Model {
     /// As written; pending stands apart.
-    bytes: Vec<u8>,
-    pub(super) pending: Vec<bool>,
-    pub(super) enabled: bool,
-    pub(super) busy: bool,
-    pub(super) taken: Vec<Message>,
-    pub(super) counts: Vec<Counts>,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) pending: Vec<bool>,
+    pub(crate) enabled: bool,
+    pub(crate) busy: bool,
+    pub(crate) taken: Vec<Message>,
+    pub(crate) counts: Vec<Counts>,
     /// How many of each slot's messages the sink took.
-    pub(super) fresh: Vec<u64>,
-    pub(super) strays: u64,
+    pub(crate) fresh: Vec<u64>,
+    pub(crate) strays: u64,
 }
 
 impl Model {
-    pub(super) fn new(slots: usize) -> Self {
+    pub(crate) fn new(slots: usize) -> Self {
         let mut slot = [0; 16];
         slot[12] = 1;
         Self {
@@ -37,7 +37,7 @@ impl Model {
         }
     }
 
-    pub(super) fn sends(&self, slot: usize) -> bool {
+    pub(crate) fn sends(&self, slot: usize) -> bool {
         self.enabled && self.bytes[slot * 16 + 12] & 1 == 0
     }
 
@@ -62,7 +62,7 @@ impl Model {
         Raised::Sent(Acceptance::Fresh)
     }
 
-    pub(super) fn raise(&mut self, slot: usize) -> Raised {
+    pub(crate) fn raise(&mut self, slot: usize) -> Raised {
         if slot >= self.pending.len() {
             self.strays += 1;
             return Raised::Refused(Refusal::NotAllocated);
@@ -71,7 +71,7 @@ impl Model {
         self.deliver(slot)
     }
 
-    pub(super) fn retry(&mut self, slot: usize) {
+    pub(crate) fn retry(&mut self, slot: usize) {
         if slot < self.pending.len() && self.sends(slot) && self.pending[slot] {
             self.pending[slot] = false;
             let _ = self.deliver(slot);
@@ -91,7 +91,7 @@ impl Model {
         }
     }
 
-    pub(super) fn write(&mut self, offset: u64, bytes: &[u8]) {
+    pub(crate) fn write(&mut self, offset: u64, bytes: &[u8]) {
         self.change(|model| {
             for (at, byte) in (offset as usize..).zip(bytes) {
                 let Some(to) = model.bytes.get_mut(at) else {
@@ -106,12 +106,12 @@ impl Model {
         });
     }
 
-    pub(super) fn set_enabled(&mut self, enabled: bool) {
+    pub(crate) fn set_enabled(&mut self, enabled: bool) {
         self.change(|model| model.enabled = enabled);
     }
 
     /// All slots as the guest reads them.
-    pub(super) fn slots(&self) -> Vec<u8> {
+    pub(crate) fn slots(&self) -> Vec<u8> {
         let mut bytes = self.bytes.clone();
         for (slot, pending) in self.pending.iter().enumerate() {
             bytes[slot * 16 + 12] |= u8::from(*pending) << 1;
@@ -126,14 +126,14 @@ impl Model {
         }
     }
 
-    pub(super) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.drop_pending();
         self.bytes = Self::new(self.pending.len()).bytes;
         self.enabled = false;
     }
 
     /// Takes over what the guest sees of `saved`.
-    pub(super) fn restore(&mut self, saved: &Self) {
+    pub(crate) fn restore(&mut self, saved: &Self) {
         self.reset();
         self.bytes.clone_from(&saved.bytes);
         for slot in 0..saved.pending.len() {

@@ -71,12 +71,12 @@ impl Pair {
         match op {
             Op::WriteTable { offset, bytes } => {
                 self.msix.write_table(*offset, bytes);
-                self.model.write_table(*offset, bytes);
+                self.model.entries.write(*offset, bytes);
             }
             Op::Mask { vector, masked } => {
                 let (at, control) = (vector * 16 + 12, u32::from(*masked).to_le_bytes());
                 self.msix.write_table(at, &control);
-                self.model.write_table(at, &control);
+                self.model.entries.write(at, &control);
             }
             Op::WriteConfig { offset, bytes } => {
                 self.msix.write_config(*offset, bytes);
@@ -88,15 +88,15 @@ impl Pair {
             }
             Op::Raise(vector) => {
                 let raised = self.msix.port().raise(*vector);
-                assert_eq!(raised, self.model.raise((*vector).into()));
+                assert_eq!(raised, self.model.entries.raise((*vector).into()));
             }
             Op::Retry(vector) => {
                 self.msix.port().retry(*vector);
-                self.model.retry((*vector).into());
+                self.model.entries.retry((*vector).into());
             }
             Op::Busy(busy) => {
                 self.sink.busy.store(*busy, SeqCst);
-                self.model.busy = *busy;
+                self.model.entries.busy = *busy;
             }
             Op::Read { offset, size } => self.read(*offset, *size),
             Op::Save => self.saved = Some((self.msix.save(), self.model.clone())),
@@ -126,27 +126,30 @@ impl Pair {
         };
         let mut into = vec![0xaa; size];
         self.msix.read_table(offset, &mut into);
-        assert_eq!(into, part(self.model.table.clone()));
+        assert_eq!(into, part(self.model.entries.bytes.clone()));
         self.msix.read_pba(offset, &mut into);
         assert_eq!(into, part(self.model.pba()));
     }
 
     fn check(&mut self) {
-        assert_eq!(table(&self.msix), self.model.table);
+        assert_eq!(table(&self.msix), self.model.entries.bytes);
         assert_eq!(pba(&self.msix), self.model.pba());
         assert_eq!(self.msix.enabled(), self.model.enabled);
         assert_eq!(self.msix.function_masked(), self.model.function_masked);
-        let taken = core::mem::take(&mut self.model.taken);
+        let taken = core::mem::take(&mut self.model.entries.taken);
         assert_eq!(self.sink.taken(), taken);
         let port = self.msix.port();
-        assert_eq!(port.strays(), self.model.strays);
-        for (vector, expected) in (0..).zip(&self.model.counts) {
+        assert_eq!(port.strays(), self.model.entries.strays);
+        for (vector, expected) in (0..).zip(&self.model.entries.counts) {
             let counts = port.counts(vector).unwrap();
             assert_eq!(counts, *expected, "vector {vector}");
             // What is pending has been taken by nobody yet.
             let at = usize::from(vector);
-            let kept = u64::from(self.model.pending[at]);
-            assert!(counts.add_up(self.model.fresh[at] + kept), "{counts:?}");
+            let kept = u64::from(self.model.entries.pending[at]);
+            assert!(
+                counts.add_up(self.model.entries.fresh[at] + kept),
+                "{counts:?}"
+            );
         }
     }
 }
