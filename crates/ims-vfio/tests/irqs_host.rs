@@ -223,6 +223,56 @@ fn what_a_slot_keeps_pending_is_signalled_when_its_handle_is_revoked() {
 }
 
 #[test]
+fn a_revoked_handle_comes_back_with_another_index_however_quiet_the_old_one_is() {
+    let bench = bench(2, 3);
+    let clients = [bench.replace(0), bench.replace(1)];
+    for round in 0..20 {
+        for vector in [0, 1] {
+            let old = bench.irqs.handle(vector).unwrap();
+            assert!(bench.irqs.revoke(vector));
+            bench.host.quiesce(LIMIT).unwrap();
+            let new = bench.irqs.handle(vector).unwrap();
+            assert_ne!(new.index(), old.index(), "round {round}");
+            let _ = bench.raise(new.index());
+            one(&clients[vector as usize]);
+            // What was held for a moment is free again.
+            bench.host.quiesce(LIMIT).unwrap();
+            assert_eq!(bench.host.interrupts(), 2);
+        }
+    }
+}
+
+#[test]
+fn a_revoked_handle_comes_back_with_the_old_index_if_there_is_no_other() {
+    let bench = bench(1, 1);
+    let client = bench.replace(0);
+    let old = bench.irqs.handle(0).unwrap();
+    assert!(bench.irqs.revoke(0));
+    bench.host.quiesce(LIMIT).unwrap();
+    let new = bench.irqs.handle(0).unwrap();
+    assert_eq!((new == old, new.index()), (false, old.index()));
+    let _ = bench.raise(new.index());
+    one(&client);
+}
+
+#[test]
+fn a_signal_that_the_device_gives_is_kept_while_the_vector_is_masked() {
+    let bench = bench(1, 1);
+    bench.irqs.signal(0).unwrap();
+    let client = bench.replace(0);
+    assert_eq!(drain(&client), 0, "there was no trigger");
+    bench.irqs.signal(0).unwrap();
+    assert_eq!(drain(&client), 1);
+    bench.irqs.set_masked(0, true).unwrap();
+    bench.irqs.signal(0).unwrap();
+    assert_eq!(drain(&client), 0);
+    assert!(bench.irqs.is_pending(0).unwrap());
+    bench.irqs.set_masked(0, false).unwrap();
+    assert_eq!(drain(&client), 1);
+    assert!(bench.irqs.signal(1).is_err());
+}
+
+#[test]
 fn an_interrupt_saved_on_one_host_is_signalled_on_the_other_when_its_trigger_comes() {
     let (from, to) = (bench(3, 4), bench(3, 4));
     for bench in [&from, &to] {

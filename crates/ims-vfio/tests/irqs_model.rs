@@ -194,6 +194,7 @@ fn revoke(world: &mut World, at: u32) -> bool {
     let Some(slot) = one.slot.take() else {
         return false;
     };
+    one.former = Some(slot);
     let (held, fd) = (std::mem::take(&mut one.held), one.fd);
     world.model.cookies.remove(&slot);
     world.model.generation += 1;
@@ -228,7 +229,7 @@ fn migrate(world: &mut World) {
     for vector in model.vectors[1..3].iter_mut().flatten() {
         vector.awaiting |= vector.fd.take().is_some();
         vector.owed |= std::mem::take(&mut vector.held);
-        vector.slot = None;
+        (vector.slot, vector.former) = (None, None);
         // Nothing was saved of a vector that had nothing to say.
         vector.used = vector.awaiting || vector.cookie.is_some();
     }

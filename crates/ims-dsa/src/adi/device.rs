@@ -112,11 +112,14 @@ impl VirtualDevice {
     /// Moves its interrupts to other entries of the store: the handles its guest
     /// has become invalid, descriptors with them end with status 0x19, and it is
     /// told to ask for new ones (INTCAUSE bit 31). Says how many entries were given
-    /// back. An interrupt that was on its way, or kept, arrives. A number may come
-    /// back as the handle of another of its vectors, and never works for others.
+    /// back. An interrupt that was on its way, or kept, arrives. The next handle of a
+    /// vector has another number, so that a driver sees that it lost the old one; only
+    /// if the store has no other entry free is it the same, and the vector is signalled
+    /// when what was submitted before has ended. A number may come back as the handle
+    /// of another of its vectors, and never works for others.
     pub fn revoke_handles(&self) -> u32 {
         let revoked = self.machine.function.irqs.revoke_all();
-        self.machine.handles.forget();
+        self.machine.handles.revoked();
         if revoked > 0 {
             self.front.handles_revoked();
         }

@@ -131,6 +131,20 @@ impl AdiMachine {
         std::mem::replace(&mut *place, next)
     }
 
+    /// Makes a driver look at what has ended: signals `vector` when all that was
+    /// submitted before has.
+    fn show(&self, vector: u32) {
+        let irqs = self.function.irqs.clone();
+        let hold = Hold::new(move || {
+            if let Err(error) = irqs.signal(vector) {
+                tracing::debug!(vector, %error, "nobody to be told what has ended");
+            }
+        });
+        if let Some(queue) = self.work_queue() {
+            queue.drain(hold);
+        }
+    }
+
     /// The queue, if there is one.
     pub(super) fn work_queue(&self) -> Option<WorkQueue> {
         self.lock().clone()
@@ -203,7 +217,11 @@ impl Machine for AdiMachine {
     }
 
     fn request_handle(&self, table: InterruptTable, index: u16) -> Result<u16, CommandError> {
-        self.handles.request(&self.function.irqs, table, index)
+        let granted = self.handles.request(&self.function.irqs, table, index)?;
+        if granted.unnoticed {
+            self.show(index.into());
+        }
+        Ok(granted.number)
     }
 
     fn release_handle(&self, table: InterruptTable, handle: u16) -> Result<(), CommandError> {

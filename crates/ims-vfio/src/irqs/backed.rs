@@ -51,6 +51,8 @@ struct Assigned {
     wire: Arc<Wire>,
     /// `None` while the handle is revoked.
     slot: Option<Slot>,
+    /// The index of the slot that was revoked last.
+    former: Option<u32>,
 }
 
 /// One IMS-backed vector that was ever touched.
@@ -111,8 +113,8 @@ impl BackedVectors {
         self.generation.fetch_add(1, Ordering::AcqRel) + 1
     }
 
-    /// A slot for the vector, masked if that is.
-    fn alloc(&self, vector: u32, wire: &Arc<Wire>) -> Result<Slot, BackingError> {
+    /// An interrupt of the host for the vector, masked if that is.
+    fn alloc(&self, vector: u32, wire: &Arc<Wire>) -> Result<Box<dyn Backed>, BackingError> {
         let vector = self.vectors.get(&vector);
         let cookie = vector.and_then(|vector| vector.cookie);
         let signal = Signal::new(Arc::clone(wire));
@@ -121,8 +123,12 @@ impl BackedVectors {
             // Before anybody knows its index.
             backed.set_masked(true);
         }
+        Ok(backed)
+    }
+
+    fn slot(&self, backed: Box<dyn Backed>) -> Slot {
         let stamp = self.bump();
-        Ok(Slot { backed, stamp })
+        Slot { backed, stamp }
     }
 
     /// The cookie of the next allocation.
@@ -143,7 +149,7 @@ impl BackedVectors {
             return Ok(());
         }
         let wire = Arc::new(Wire::new(trigger));
-        let slot = self.alloc(vector, &wire)?;
+        let slot = self.slot(self.alloc(vector, &wire)?);
         let vector = self.vectors.entry(vector).or_default();
         vector.awaiting = false;
         if !vector.masked && std::mem::take(&mut vector.owed) {
@@ -152,6 +158,7 @@ impl BackedVectors {
         vector.assigned = Some(Assigned {
             wire,
             slot: Some(slot),
+            former: None,
         });
         Ok(())
     }
@@ -192,6 +199,10 @@ impl BackedVectors {
         self.vectors.get(&vector)?.assigned.as_ref()
     }
 
+    fn assigned_mut(&mut self, vector: u32) -> Option<&mut Assigned> {
+        self.vectors.get_mut(&vector)?.assigned.as_mut()
+    }
+
     /// Whether the vector has a trigger.
     pub(super) fn is_set(&self, vector: u32) -> bool {
         self.assigned(vector).is_some()
@@ -210,9 +221,19 @@ impl BackedVectors {
             return Ok(None);
         };
         if assigned.slot.is_none() {
-            let slot = self.alloc(vector, &assigned.wire)?;
-            let entry = self.vectors.get_mut(&vector);
-            if let Some(assigned) = entry.and_then(|entry| entry.assigned.as_mut()) {
+            let (wire, former) = (Arc::clone(&assigned.wire), assigned.former);
+            let mut backed = self.alloc(vector, &wire)?;
+            // A driver that asks again looks whether the number is another one. Held
+            // while the next is taken, the former one is not that; without a next one
+            // it has to do.
+            if former == Some(backed.index())
+                && let Ok(other) = self.alloc(vector, &wire)
+            {
+                let former = std::mem::replace(&mut backed, other);
+                self.free(vector, former);
+            }
+            let slot = self.slot(backed);
+            if let Some(assigned) = self.assigned_mut(vector) {
                 assigned.slot = Some(slot);
             }
         }
@@ -236,24 +257,39 @@ impl BackedVectors {
     /// was a slot. What the slot kept pending is signalled now, or kept here if the
     /// vector is masked.
     pub(super) fn revoke(&mut self, vector: u32) -> bool {
-        let Some(vector) = self.vectors.get_mut(&vector) else {
-            return false;
-        };
-        let Some(assigned) = vector.assigned.as_mut() else {
+        let Some(assigned) = self.assigned_mut(vector) else {
             return false;
         };
         let Some(slot) = assigned.slot.take() else {
             return false;
         };
-        if slot.backed.free() {
-            if vector.masked {
-                vector.owed = true;
-            } else {
-                assigned.wire.signal_unheld();
-            }
-        }
+        assigned.former = Some(slot.backed.index());
+        self.free(vector, slot.backed);
         self.bump();
         true
+    }
+
+    /// Frees a slot whose vector keeps its trigger. What it kept pending is the
+    /// vector's.
+    fn free(&mut self, vector: u32, backed: Box<dyn Backed>) {
+        if backed.free() {
+            self.signal(vector);
+        }
+    }
+
+    /// Signals the vector's trigger if there is one; while the vector is masked, that
+    /// is kept here.
+    pub(super) fn signal(&mut self, vector: u32) {
+        let Some(vector) = self.vectors.get_mut(&vector) else {
+            return;
+        };
+        match &vector.assigned {
+            Some(_) if vector.masked => vector.owed = true,
+            Some(assigned) => {
+                assigned.wire.signal_unheld();
+            }
+            None => {}
+        }
     }
 
     /// Revokes every handle; says how many there were.

@@ -91,7 +91,8 @@ impl Irqs {
     }
 
     /// The handle of a vector. The same each time until the vector loses its
-    /// trigger or the handle is revoked; after a revocation this allocates anew.
+    /// trigger or the handle is revoked; after a revocation this allocates anew, with
+    /// another index than the one that was revoked, unless the host has no other left.
     ///
     /// # Errors
     /// [`VectorError`]: out of range, not IMS-backed, without a trigger, or the
@@ -120,6 +121,17 @@ impl Irqs {
     pub fn set_masked(&self, vector: u32, masked: bool) -> Result<(), VectorError> {
         self.backed(&mut self.control(), vector)?
             .set_masked(vector, masked);
+        Ok(())
+    }
+
+    /// Signals the trigger of an IMS-backed vector, as an interrupt of its slot does: for
+    /// a device that has to make its driver look. A masked vector keeps it; without a
+    /// trigger nothing happens.
+    ///
+    /// # Errors
+    /// [`VectorError::OutOfRange`], [`VectorError::NotBacked`].
+    pub fn signal(&self, vector: u32) -> Result<(), VectorError> {
+        self.backed(&mut self.control(), vector)?.signal(vector);
         Ok(())
     }
 

@@ -35,6 +35,8 @@ pub struct Vector {
     pub used: bool,
     pub cookie: Option<u64>,
     pub slot: Option<u32>,
+    /// The slot that was revoked last, since it has its trigger.
+    pub former: Option<u32>,
     /// Its slot keeps one pending.
     pub held: bool,
 }
@@ -125,6 +127,7 @@ impl Model {
     pub fn clear(&mut self, index: u32, vector: u32) {
         let one = &mut self.vectors[index as usize][vector as usize];
         (one.fd, one.awaiting, one.owed, one.held) = (None, false, false, false);
+        one.former = None;
         if let Some(slot) = one.slot.take() {
             self.cookies.remove(&slot);
             self.generation += 1;
@@ -145,11 +148,13 @@ impl Model {
         self.active = None;
     }
 
-    /// Takes the lowest free index of the host.
+    /// Takes the lowest free index of the host, the former one only if there is no other.
     pub fn alloc(&mut self, vector: u32) -> Result<u32, i32> {
-        let free = (0..self.limit).find(|slot| !self.cookies.contains_key(slot));
-        let slot = free.ok_or(ENOSPC)?;
         let one = &mut self.vectors[2][vector as usize];
+        let mut free = (0..self.limit).filter(|slot| !self.cookies.contains_key(slot));
+        let lowest = free.next().ok_or(ENOSPC)?;
+        let other = free.next().filter(|_| one.former == Some(lowest));
+        let slot = other.unwrap_or(lowest);
         one.slot = Some(slot);
         self.cookies.insert(slot, one.cookie);
         self.generation += 1;

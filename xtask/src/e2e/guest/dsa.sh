@@ -173,13 +173,20 @@ do_dmatest() {
 		sleep 0.1
 	done
 	result="$result handles=$(handles_since "$mark")"
+	failures=$(dmesg | sed "1,/$mark/d" | failures)
 	rmmod dmatest
 	case $result in
 	# Nothing done is nothing passed.
 	*" threads=0 "*) wrong "no channel was tested" ;;
 	*" running=0 failures=0 "*) ok $result ;;
-	*) wrong $result ;;
+	*) wrong $result $failures ;;
 	esac
+}
+
+# What the test says of the first copies that failed, of lines like
+# `[   12.345678] dmatest: dma0chan0-copy0: result #512: 'test timed out' with …`.
+failures() {
+	sed -n "s/^\[ *\([0-9.]*\)\].*: result \(#[0-9]*\): '\([^']*\)'.*/at \1 \2 \3;/p" | head -n 4
 }
 
 # Work without an end, beside whatever comes next.

@@ -10,7 +10,8 @@
 //!
 //! The driver learns of it by an interrupt of vector 0, has what was submitted with
 //! the old handle (status 0x19) submitted again, and drains the queue by a descriptor
-//! with the new one. None of the test's copies may fail or be late, and each comes
+//! with the new one, if its number is another: so it must be, whoever looks at the host
+//! meanwhile and has it tidy up. None of the test's copies may fail or be late, and each comes
 //! with one interrupt. A second device beside it, enabled and idle, must see nothing.
 //!
 //! Once for each time a queue is enabled: from Linux 7.0 on the driver releases a
@@ -144,7 +145,7 @@ fn listen(
     let mut seen = Seen::default();
     while let Some(message) = vm.next(setting.progress)? {
         match &message {
-            Message::Ready { test } if test == DURING => seen.handles = revoke(served)?,
+            Message::Ready { test } if test == DURING => revoke(served, &mut seen)?,
             Message::Ready { test } if test == REST => {
                 seen.device = served.device(DEVICE)?.vectors;
                 seen.neighbour = served.device(NEIGHBOUR)?.vectors;
@@ -165,20 +166,21 @@ fn listen(
 }
 
 /// Takes back all handles, again and again, each time those that were asked for
-/// anew. Returns them.
-fn revoke(served: &Served<'_>) -> Result<Vec<u64>, Failure> {
-    let mut handles = Vec::new();
+/// anew.
+fn revoke(served: &Served<'_>, seen: &mut Seen) -> Result<(), Failure> {
     for _ in 0..TIMES {
         thread::sleep(PAUSE);
         let Some(handle) = handle(served)? else {
-            return Ok(handles);
+            return Ok(());
         };
-        handles.push(handle);
+        seen.handles.push(handle);
         served.revoke(DEVICE)?;
+        // At once: after a look the host may give the entry that was freed again.
+        served.device(DEVICE)?;
     }
     // The last one, too, is made good while the test runs.
-    handle(served)?;
-    Ok(handles)
+    seen.last = handle(served)?;
+    Ok(())
 }
 
 /// The handle the driver has of its queue's vector, when it has one.
@@ -203,6 +205,8 @@ fn number(values: &Values, name: &str) -> Option<u64> {
 struct Seen {
     /// The handles that were taken back.
     handles: Vec<u64>,
+    /// The one that was not.
+    last: Option<u64>,
     /// How many the driver was given while the test ran, by its own account.
     requests: Option<u64>,
     /// Interrupts of queues that the guest took.
@@ -214,7 +218,7 @@ struct Seen {
 
 impl Seen {
     /// Handles were taken back as often as was meant, each one made good before
-    /// the test was over.
+    /// the test was over, by one that its driver could tell from it.
     fn revocations(&self) -> Result<Values, String> {
         let (revoked, requests) = (self.handles.len(), self.requests.unwrap_or(0));
         if revoked != usize::try_from(TIMES).unwrap_or(usize::MAX) {
@@ -225,6 +229,12 @@ impl Seen {
         if requests != u64::from(TIMES) {
             return Err(format!(
                 "the driver was given {requests} handles during the test, must be {TIMES}"
+            ));
+        }
+        let later = self.handles.iter().skip(1).chain(&self.last);
+        if let Some((handle, _)) = self.handles.iter().zip(later).find(|(a, b)| a == b) {
+            return Err(format!(
+                "handle {handle} was taken back and given again: the driver cannot see that"
             ));
         }
         Ok(values(&[
@@ -293,7 +303,8 @@ mod tests {
 
     fn seen(revoked: usize, requests: u64) -> Seen {
         Seen {
-            handles: vec![1; revoked],
+            handles: [1, 2].into_iter().cycle().take(revoked).collect(),
+            last: Some(3),
             requests: Some(requests),
             taken: Some(COPIES + 2),
             device: vec![vector(0, 30, 0), vector(1, 400, 0)],
@@ -307,6 +318,16 @@ mod tests {
         assert!(seen(9, 9).revocations().is_err());
         assert!(seen(10, 9).revocations().is_err());
         assert!(Seen::default().revocations().is_err());
+    }
+
+    #[test]
+    fn a_handle_made_good_must_have_another_number() {
+        let mut again = seen(10, 10);
+        again.handles[4] = again.handles[3];
+        assert!(again.revocations().is_err());
+        let mut last = seen(10, 10);
+        last.last = last.handles.last().copied();
+        assert!(last.revocations().is_err());
     }
 
     #[test]
