@@ -29,7 +29,9 @@ pub struct Unit {
 }
 
 impl Unit {
-    /// Its data half: sends messages, counts faults.
+    /// Its data half: sends messages, counts faults. Who sends by it while
+    /// interrupts are moved or freed is inside a flight ([`Host::fly`]);
+    /// [`Host::sink`] sees to that itself.
     pub fn data(&self) -> &HostUnit {
         &self.data
     }

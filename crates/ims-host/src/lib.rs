@@ -28,6 +28,7 @@ mod host;
 mod irq;
 mod raise;
 mod report;
+mod sink;
 mod soft;
 mod space;
 mod takes;
@@ -40,6 +41,7 @@ pub use handler::{Handler, Taken};
 pub use host::{Host, HostSink, HostUnit, Unit};
 pub use irq::{Irq, IrqCounts};
 pub use report::{CpuReport, IrqReport};
+pub use sink::UnitSink;
 pub use space::{Form, Space};
 pub use takes::Takes;
 
