@@ -129,7 +129,14 @@ impl Endpoint {
         self.check(index, offset, data.len())?;
         if index == region::CONFIG {
             self.function().config.read(offset, data);
-            return Ok(());
+            let window = self.function().config.window(offset, data.len());
+            return match window {
+                Some(window) => {
+                    let data = data.get_mut(..window.length).unwrap_or_default();
+                    self.device.read(window.bar, window.offset, data)
+                }
+                None => Ok(()),
+            };
         }
         self.device.read(index, offset, data)
     }
@@ -143,6 +150,10 @@ impl Endpoint {
         if index != region::CONFIG {
             self.device.write(index, offset, data)?;
             return Ok(Written::Done);
+        }
+        if let Some(window) = self.function().config.window(offset, data.len()) {
+            let data = data.get(..window.length).unwrap_or_default();
+            self.device.write(window.bar, window.offset, data)?;
         }
         let effects = self.function().config.write(offset, data);
         if effects.function_reset {

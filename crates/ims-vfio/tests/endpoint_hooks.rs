@@ -129,3 +129,100 @@ fn a_device_learns_of_its_msix_and_of_a_client_that_went() {
     endpoint.reset(Hold::nobody());
     assert_eq!(listener.told(), [Told::Reset]);
 }
+
+/// A device whose BAR 0 is bytes.
+struct Bytes {
+    function: Function,
+    bytes: Mutex<[u8; 16]>,
+}
+
+impl Device for Bytes {
+    fn function(&self) -> &Function {
+        &self.function
+    }
+
+    fn read(&self, region: u32, offset: u64, data: &mut [u8]) -> Result<(), AccessError> {
+        assert_eq!(region, 0);
+        let at = usize::try_from(offset).unwrap();
+        data.copy_from_slice(&self.bytes.lock().unwrap()[at..at + data.len()]);
+        Ok(())
+    }
+
+    fn write(&self, region: u32, offset: u64, data: &[u8]) -> Result<(), AccessError> {
+        assert_eq!(region, 0);
+        let at = usize::try_from(offset).unwrap();
+        self.bytes.lock().unwrap()[at..at + data.len()].copy_from_slice(data);
+        Ok(())
+    }
+}
+
+#[test]
+fn accesses_to_the_data_of_a_window_are_accesses_to_the_bar_it_is_set_to() {
+    let mut mask = [0xff; 17];
+    mask[13..].fill(0);
+    let config = Config::builder(Identity::default())
+        .bar(0, Bar::memory32(16))
+        .window(&[0; 17], &mask)
+        .build()
+        .unwrap();
+    let device = Arc::new(Bytes {
+        function: Function {
+            config,
+            irqs: Irqs::default(),
+            dma: Dma::default(),
+        },
+        bytes: Mutex::new(std::array::from_fn(|at| at as u8)),
+    });
+    let endpoint = Endpoint::new(device.clone());
+    let at = 0x40_u64;
+    let set = |bar: u8, offset: u32, length: u32| {
+        for (register, bytes) in [
+            (4, &[bar][..]),
+            (8, &offset.to_le_bytes()),
+            (12, &length.to_le_bytes()),
+        ] {
+            let written = endpoint.write(region::CONFIG, at + register, bytes);
+            assert_eq!(written, Ok(Written::Done));
+        }
+    };
+    let read = |bytes: usize| {
+        let mut data = [0; 8];
+        let into = &mut data[..bytes];
+        endpoint.read(region::CONFIG, at + 16, into).unwrap();
+        u64::from_le_bytes(data)
+    };
+    set(0, 4, 4);
+    assert_eq!(read(4), 0x0706_0504);
+    set(0, 6, 2);
+    assert_eq!(read(2), 0x0706);
+    let written = endpoint.write(region::CONFIG, at + 16, &[0xaa, 0xbb]);
+    assert_eq!(written, Ok(Written::Done));
+    assert_eq!(device.bytes.lock().unwrap()[5..9], [5, 0xaa, 0xbb, 8]);
+    // What lies behind the window's length is config space.
+    assert_eq!(read(4), 0xbbaa);
+    // Whatever cannot be is no access at all.
+    for (bar, offset, length) in [
+        (0, 5, 4),
+        (0, 16, 1),
+        (0, 12, 8),
+        (0, 0, 0),
+        (0, 0, 3),
+        (0, u32::MAX, 1),
+        (1, 0, 1),
+        (6, 0, 1),
+        (0xff, 0, 1),
+    ] {
+        set(bar, offset, length);
+        assert_eq!(read(8), 0, "{bar} {offset} {length}");
+        let written = endpoint.write(region::CONFIG, at + 16, &[9; 4]);
+        assert_eq!(written, Ok(Written::Done));
+    }
+    set(0, 0, 4);
+    // Too short, or somewhere else in the data.
+    let mut data = [0; 2];
+    endpoint.read(region::CONFIG, at + 16, &mut data).unwrap();
+    assert_eq!(data, [0; 2]);
+    endpoint.read(region::CONFIG, at + 18, &mut data).unwrap();
+    assert_eq!(data, [0; 2]);
+    assert_eq!(device.bytes.lock().unwrap()[..4], [0, 1, 2, 3]);
+}

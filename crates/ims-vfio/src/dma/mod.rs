@@ -37,6 +37,7 @@
 mod arrivals;
 mod error;
 mod gate;
+mod guest_memory;
 mod interrupt;
 mod map;
 mod message;

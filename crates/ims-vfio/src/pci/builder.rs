@@ -90,6 +90,20 @@ impl ConfigBuilder {
         self.capabilities.push(Capability::Vendor {
             bytes: bytes.to_vec(),
             mask: mask.to_vec(),
+            window: false,
+        });
+        self
+    }
+
+    /// It has a vendor-specific capability as [`vendor`](Self::vendor) does, which is a
+    /// [`Window`](super::Window): accesses to its data go to the BARs. There is one at
+    /// most, of the 17 bytes that [`layout::window`](super::layout::window) says.
+    #[must_use]
+    pub fn window(mut self, bytes: &[u8], mask: &[u8]) -> Self {
+        self.capabilities.push(Capability::Vendor {
+            bytes: bytes.to_vec(),
+            mask: mask.to_vec(),
+            window: true,
         });
         self
     }

@@ -3,7 +3,7 @@
 
 use super::bar::Bar;
 use super::image::{Image, put};
-use super::layout::{capability, express, msix, power};
+use super::layout::{capability, express, msix, power, window};
 use super::{ConfigError, Places};
 
 /// Where MSI-X has its table and its pending bits: BAR, and offset in it.
@@ -19,8 +19,16 @@ pub struct MsixPlace {
 pub(super) enum Capability {
     Power,
     Express,
-    Msix { vectors: u16, place: MsixPlace },
-    Vendor { bytes: Vec<u8>, mask: Vec<u8> },
+    Msix {
+        vectors: u16,
+        place: MsixPlace,
+    },
+    Vendor {
+        bytes: Vec<u8>,
+        mask: Vec<u8>,
+        /// Its data are accesses to BARs.
+        window: bool,
+    },
 }
 
 impl Capability {
@@ -83,9 +91,19 @@ impl Capability {
                 }
                 places.msix = Some((control, *vectors, *place));
             }
-            Self::Vendor { bytes, mask } => {
+            Self::Vendor {
+                bytes,
+                mask,
+                window,
+            } => {
                 if bytes.len() != mask.len() {
                     return Err(ConfigError::Mask);
+                }
+                if *window {
+                    if bytes.len() != window::BODY || places.window.is_some() {
+                        return Err(ConfigError::Window);
+                    }
+                    places.window = Some(at);
                 }
                 let length = u8::try_from(self.size()).map_err(|_| ConfigError::Full)?;
                 let body = at.saturating_add(capability::LINK + 1);

@@ -11,6 +11,9 @@ pub enum ConfigError {
     /// The class code is longer than 24 bits.
     #[error("class {0:#x} has more than 24 bits")]
     Class(u32),
+    /// The window is not as long as its registers are, or is a second one.
+    #[error("a window has 17 bytes after its length, and a function has one window at most")]
+    Window,
     /// The pin is none of INTA to INTD.
     #[error("there is no interrupt pin {0}; use 1 (INTA) to 4 (INTD), or none")]
     Pin(u8),

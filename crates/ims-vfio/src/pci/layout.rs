@@ -188,6 +188,20 @@ pub mod msix {
     pub const ALIGN: u32 = 8;
 }
 
+/// A window, from the start of its vendor-specific capability (virtio 1.3, 4.1.4.9).
+pub mod window {
+    /// Which BAR, 8 bits.
+    pub const BAR: u16 = 0x04;
+    /// Where in it, 32 bits.
+    pub const OFFSET: u16 = 0x08;
+    /// How many bytes, 32 bits.
+    pub const LENGTH: u16 = 0x0c;
+    /// What is accessed there, up to 4 bytes.
+    pub const DATA: u16 = 0x10;
+    /// Bytes of the capability after its length.
+    pub const BODY: usize = 17;
+}
+
 /// Extended capabilities, from the start of each (PCIe §7.6.3).
 pub mod extended {
     /// Where the first one is.

@@ -29,6 +29,7 @@ pub mod layout;
 mod state;
 #[cfg(all(test, not(loom)))]
 mod tests;
+mod window;
 
 use std::iter::repeat;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -40,6 +41,7 @@ pub use capability::MsixPlace;
 pub use error::ConfigError;
 pub use extended::Dvsec;
 pub use state::{ConfigState, StateError};
+pub use window::Window;
 
 use builder::bar_offset;
 use image::{Image, get16, get32, put};
@@ -51,6 +53,7 @@ struct Places {
     power: Option<u16>,
     device_control: Option<u16>,
     msix: Option<(u16, u16, MsixPlace)>,
+    window: Option<u16>,
 }
 
 /// What the guest made of MSI-X as a whole.

@@ -371,6 +371,11 @@ fn what_cannot_be_is_refused() {
             ConfigError::Twice(capability::EXPRESS),
         ),
         (base().vendor(&[1], &[]), ConfigError::Mask),
+        (base().window(&[0; 16], &[0; 16]), ConfigError::Window),
+        (
+            base().window(&[0; 17], &[0; 17]).window(&[0; 17], &[0; 17]),
+            ConfigError::Window,
+        ),
         (base().vendor(&[0; 0xbe], &[0; 0xbe]), ConfigError::Full),
         (
             base().vendor(&[0; 0xbd], &[0; 0xbd]).pcie(),

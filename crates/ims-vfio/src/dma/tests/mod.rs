@@ -8,6 +8,7 @@
 
 mod access;
 mod arrivals;
+mod guest_memory;
 mod maps;
 mod messages;
 mod quiet;
