@@ -40,14 +40,20 @@ const APIC_EXTENDED: u64 = 1 << 10;
 pub(super) fn write(memory: &Memory, gates: &[u64; 256]) {
     memory.store(GDT + u64::from(CODE_SELECTOR), CODE_DESCRIPTOR);
     memory.store(GDT + u64::from(DATA_SELECTOR), DATA_DESCRIPTOR);
-    for (at, handler) in (IDT..).step_by(16).zip(gates) {
-        let low = handler & 0xffff
-            | u64::from(CODE_SELECTOR) << 16
-            | INTERRUPT_GATE << 40
-            | (handler >> 16 & 0xffff) << 48;
-        memory.store(at, low);
-        memory.store(at + 8, handler >> 32);
+    for (vector, handler) in (0..=u8::MAX).zip(gates) {
+        gate(memory, vector, *handler);
     }
+}
+
+/// Writes the gate of a vector that takes no interrupts now.
+pub(super) fn gate(memory: &Memory, vector: u8, handler: u64) {
+    let at = IDT + u64::from(vector) * 16;
+    let low = handler & 0xffff
+        | u64::from(CODE_SELECTOR) << 16
+        | INTERRUPT_GATE << 40
+        | (handler >> 16 & 0xffff) << 48;
+    memory.store(at, low);
+    memory.store(at + 8, handler >> 32);
 }
 
 /// Long mode, on these tables, with the vCPU's block at GS.

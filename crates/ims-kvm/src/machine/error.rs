@@ -78,6 +78,18 @@ pub enum MachineError {
         /// How many there are.
         vcpus: u32,
     },
+    /// There is no such pin, or the I/O APIC is not in the kernel.
+    #[error("no pin {pin} in the kernel; there are 24, with `Irqchip::InKernel`")]
+    NoSuchPin {
+        /// The one asked for.
+        pin: u8,
+    },
+    /// The interrupt of a pin does not end, and cannot be moved before.
+    #[error("the interrupt of pin {pin} does not end; its handler must acknowledge it")]
+    PinBusy {
+        /// The pin.
+        pin: u8,
+    },
     /// An access of a width that no instruction has.
     #[error("an access of {bytes} bytes; 1, 2, 4 and 8 are possible")]
     Width {

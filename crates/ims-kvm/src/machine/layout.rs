@@ -9,6 +9,7 @@
 //!   taken_at     a count for each source
 //!   own          the user's bytes, 2-MiB aligned, up to the end
 //!   0xd000_0000  no memory: accesses reach the bus
+//!   0xfec0_0000  the I/O APIC; the bus with one outside of the kernel
 //!   0xfee0_0000  the APIC, unless it is in x2APIC mode
 //! ```
 //!
@@ -47,6 +48,8 @@ const MEMORY_END: u64 = 0xc000_0000;
 const DISPLACEMENT_END: u64 = 0x8000_0000;
 /// Where accesses of the guest reach the bus.
 pub(super) const MMIO: Range<u64> = 0xd000_0000..0xe000_0000;
+/// The I/O APIC's registers.
+pub(super) const IOAPIC: u64 = 0xfec0_0000;
 /// The local APIC's registers in xAPIC mode.
 pub(super) const APIC: u64 = 0xfee0_0000;
 
@@ -90,7 +93,10 @@ pub(super) mod block {
     /// Exception: CR2.
     pub(in super::super) const FAULT_ADDRESS: u64 = 0x2098;
 
-    /// The stack begins here and grows down.
+    /// Register that a vector's handler reads and acknowledges, if it does so.
+    pub(in super::super) const STATUS: u64 = 0x2800;
+
+    /// The stack begins here and grows down, to 0x3000.
     pub(in super::super) const STACK: u64 = super::BLOCK_BYTES;
 }
 

@@ -25,8 +25,10 @@ mod mailbox;
 mod memory;
 mod paging;
 mod payload;
+mod pin;
 mod shared;
 mod sources;
+mod statistics;
 #[cfg(all(test, not(loom)))]
 mod tests;
 mod threads;
@@ -44,6 +46,8 @@ pub use bus::Bus;
 pub use config::{Config, Irqchip};
 pub use error::{MachineError, Stopped};
 pub use exits::Exits;
+pub use pin::Pin;
+pub use statistics::Statistics;
 
 use crate::kvm_message::Composer;
 use crate::signal::Signal;
@@ -74,6 +78,9 @@ pub struct Machine {
     vm: Arc<VmFd>,
     signal: Signal,
     shared: Arc<Shared>,
+    /// Handlers that acknowledge, by vector.
+    acknowledging: Box<[u64; 256]>,
+    statistics: Vec<Option<Statistics>>,
     threads: Mutex<Threads>,
 }
 
@@ -96,17 +103,21 @@ impl Machine {
             addressing: config.addressing(),
             device_ids: false,
         };
-        let machine = Self {
+        let mut machine = Self {
             config,
             layout,
             signal: Signal::new(Arc::clone(&vm), composer),
             vm,
             shared: Arc::new(Shared::new(memory, bus, config.vcpus)),
+            acknowledging: Box::new(payload.acknowledging),
+            statistics: Vec::new(),
             threads: Mutex::default(),
         };
         for cpu in 0..config.vcpus {
             let (vm, entry) = (&machine.vm, payload.entry);
             let vcpu = vcpu::make(vm, cpu, &cpuid, config.x2apic, entry)?;
+            // Without them a machine is as good.
+            machine.statistics.push(Statistics::open(&vcpu).ok());
             machine.threads().start(&machine.shared, cpu, vcpu)?;
         }
         for cpu in 0..config.vcpus {
@@ -189,6 +200,11 @@ impl Machine {
     /// How often `cpu` came out of the kernel.
     pub fn exits(&self, cpu: u32) -> Exits {
         self.shared.exits(cpu)
+    }
+
+    /// What KVM itself counts of `cpu`; `None` if this kernel does not say.
+    pub fn statistics(&self, cpu: u32) -> Option<&Statistics> {
+        self.statistics.get(usize::try_from(cpu).ok()?)?.as_ref()
     }
 
     /// Why `cpu` runs no more; `None` while it does.

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::layout::{APIC, DIRECTORIES, Layout, MMIO, PAGE, PDPT, PML4};
+use super::layout::{APIC, DIRECTORIES, IOAPIC, Layout, MMIO, PAGE, PDPT, PML4};
 use super::memory::Memory;
 
 /// Present and writable.
@@ -13,7 +13,7 @@ const UNCACHED: u64 = 1 << 4;
 /// A page rather than a table.
 const LARGE: u64 = 1 << 7;
 
-/// Maps memory, what the bus has, and the APIC if it has registers in memory. All
+/// Maps memory, what the bus has, the I/O APIC, and the APIC if it has registers in memory. All
 /// else is not present.
 pub(super) fn write(memory: &Memory, layout: &Layout, x2apic: bool) {
     memory.store(PML4, PDPT | TABLE);
@@ -23,6 +23,7 @@ pub(super) fn write(memory: &Memory, layout: &Layout, x2apic: bool) {
     }
     map(memory, 0..layout.end, 0);
     map(memory, MMIO, UNCACHED);
+    map(memory, IOAPIC..IOAPIC + PAGE, UNCACHED);
     if !x2apic {
         map(memory, APIC..APIC + PAGE, UNCACHED);
     }

@@ -10,4 +10,5 @@
 mod accesses;
 mod interrupts;
 mod payload;
+mod pins;
 mod support;

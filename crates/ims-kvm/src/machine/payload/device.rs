@@ -76,6 +76,20 @@ pub(super) fn handler(
     a.iretq()
 }
 
+/// Reads the status register of the vector's device, and writes what it read, if that
+/// is something, into the one that acknowledges. `device` goes on; the vector stays on
+/// the stack.
+pub(super) fn acknowledge(a: &mut CodeAssembler, device: CodeLabel) -> Result<(), IcedError> {
+    a.mov(rax, qword_ptr(rsp))?;
+    // At work from here on: the accesses are part of it.
+    a.mov(of_vector(block::IN_HANDLER), 1)?;
+    a.mov(rcx, of_vector(block::STATUS))?;
+    a.mov(edx, dword_ptr(rcx))?;
+    a.test(edx, edx)?;
+    a.jz(device)?;
+    a.mov(dword_ptr(rcx + 4), edx)
+}
+
 /// A field of the vCPU's block, of the vector in rax.
 fn of_vector(at: u64) -> AsmMemoryOperand {
     qword_ptr(rax * 8 + at).gs()

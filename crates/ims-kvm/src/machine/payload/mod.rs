@@ -6,6 +6,7 @@
 //!   idle      waits for interrupts, forever
 //!   stubs     one a vector: pushes it, and on to one of these
 //!     command   the mailbox's vector: one access, as the host wrote it
+//!     acknowledging  device, and before it a device's status register
 //!     device    any other from 32 on: takes bits, counts, ends the interrupt
 //!     exception below 32: tells what happened, and is silent then
 //! ```
@@ -54,6 +55,8 @@ pub(super) struct Payload {
     pub(super) entry: u64,
     /// The handler of each vector.
     pub(super) gates: [u64; 256],
+    /// Those that acknowledge first.
+    pub(super) acknowledging: [u64; 256],
 }
 
 impl Payload {
@@ -74,6 +77,7 @@ fn assemble(layout: &Layout, x2apic: bool, notify: bool) -> Result<Payload, Iced
     let mut entry = a.create_label();
     let mut command = a.create_label();
     let mut device = a.create_label();
+    let mut acknowledging = a.create_label();
     let mut exception = a.create_label();
 
     a.set_label(&mut entry)?;
@@ -87,6 +91,9 @@ fn assemble(layout: &Layout, x2apic: bool, notify: bool) -> Result<Payload, Iced
 
     a.set_label(&mut command)?;
     command::handler(a, apic)?;
+    a.set_label(&mut acknowledging)?;
+    device::acknowledge(a, device)?;
+    // And on to:
     a.set_label(&mut device)?;
     device::handler(a, apic, layout, notify)?;
     a.set_label(&mut exception)?;
@@ -108,15 +115,28 @@ fn assemble(layout: &Layout, x2apic: bool, notify: bool) -> Result<Payload, Iced
         stubs.push(stub);
     }
 
+    let mut acknowledging_stubs = Vec::with_capacity(256);
+    for vector in 0..256_u16 {
+        let mut stub = a.create_label();
+        a.set_label(&mut stub)?;
+        a.push(i32::from(vector))?;
+        a.jmp(acknowledging)?;
+        acknowledging_stubs.push(stub);
+    }
+
     let options = BlockEncoderOptions::RETURN_NEW_INSTRUCTION_OFFSETS;
     let assembled = a.assemble_options(CODE, options)?;
-    let mut gates = [0; 256];
-    for (gate, stub) in gates.iter_mut().zip(&stubs) {
-        *gate = assembled.label_ip(stub)?;
-    }
+    let addresses = |stubs: &[CodeLabel]| {
+        let mut gates = [0; 256];
+        for (gate, stub) in gates.iter_mut().zip(stubs) {
+            *gate = assembled.label_ip(stub)?;
+        }
+        Ok::<_, IcedError>(gates)
+    };
     Ok(Payload {
+        gates: addresses(&stubs)?,
+        acknowledging: addresses(&acknowledging_stubs)?,
         entry: assembled.label_ip(&entry)?,
-        gates,
         code: assembled.inner.code_buffer,
     })
 }
