@@ -33,6 +33,8 @@ mod notifier;
 mod recorder;
 #[cfg(feature = "device")]
 mod vectors;
+#[cfg(feature = "device")]
+pub mod vis;
 
 #[cfg(feature = "device")]
 pub use device::{Device, Setup, StartError};
