@@ -22,9 +22,13 @@ pub mod layout;
 #[cfg(feature = "device")]
 mod device;
 #[cfg(feature = "device")]
+mod interrupts;
+#[cfg(feature = "device")]
 mod line;
 #[cfg(feature = "device")]
 mod memory;
+#[cfg(feature = "device")]
+pub mod mmio;
 #[cfg(feature = "device")]
 pub mod negotiation;
 #[cfg(feature = "device")]
@@ -39,9 +43,13 @@ pub mod vis;
 #[cfg(feature = "device")]
 pub use device::{Device, Setup, StartError};
 #[cfg(feature = "device")]
+pub use interrupts::{Mode, msi};
+#[cfg(feature = "device")]
 pub use line::Line;
 #[cfg(feature = "device")]
 pub use memory::Memory;
+#[cfg(feature = "device")]
+pub use mmio::{Mmio, MmioOptions};
 #[cfg(feature = "device")]
 pub use notifier::{Event, Notifier, Notify};
 #[cfg(feature = "device")]
