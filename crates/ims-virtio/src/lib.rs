@@ -33,6 +33,8 @@ pub mod mmio;
 pub mod negotiation;
 #[cfg(feature = "device")]
 mod notifier;
+#[cfg(feature = "device")]
+pub mod pci;
 #[cfg(all(test, feature = "device", not(loom)))]
 mod recorder;
 #[cfg(feature = "device")]
