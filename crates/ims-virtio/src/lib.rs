@@ -20,7 +20,11 @@
 pub mod layout;
 
 #[cfg(feature = "device")]
+pub mod block;
+#[cfg(feature = "device")]
 mod device;
+#[cfg(feature = "device")]
+pub mod entropy;
 #[cfg(feature = "device")]
 mod interrupts;
 #[cfg(feature = "device")]
@@ -35,6 +39,8 @@ pub mod negotiation;
 mod notifier;
 #[cfg(feature = "device")]
 pub mod pci;
+#[cfg(feature = "device")]
+mod queues;
 #[cfg(all(test, feature = "device", not(loom)))]
 mod recorder;
 #[cfg(feature = "device")]
@@ -54,5 +60,7 @@ pub use memory::Memory;
 pub use mmio::{Mmio, MmioOptions};
 #[cfg(feature = "device")]
 pub use notifier::{Event, Notifier, Notify};
+#[cfg(feature = "device")]
+pub use queues::BackingInterrupts;
 #[cfg(feature = "device")]
 pub use vectors::Vectors;
