@@ -46,6 +46,8 @@ mod recorder;
 #[cfg(feature = "device")]
 mod vectors;
 #[cfg(feature = "device")]
+pub mod vfio;
+#[cfg(feature = "device")]
 pub mod vis;
 
 #[cfg(feature = "device")]
