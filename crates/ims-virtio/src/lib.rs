@@ -29,6 +29,8 @@ pub mod entropy;
 mod interrupts;
 #[cfg(feature = "device")]
 mod line;
+#[cfg(feature = "machine")]
+pub mod machine;
 #[cfg(feature = "device")]
 mod memory;
 #[cfg(feature = "device")]
