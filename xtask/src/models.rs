@@ -6,7 +6,14 @@ use std::path::Path;
 use std::process::Command;
 
 /// The crates that have models.
-pub(crate) const CRATES: [&str; 5] = ["ims", "ims-vfio", "ims-vfio-user", "ims-dsa", "ims-kvm"];
+pub(crate) const CRATES: [&str; 6] = [
+    "ims",
+    "ims-vfio",
+    "ims-vfio-user",
+    "ims-dsa",
+    "ims-kvm",
+    "ims-virtio",
+];
 
 /// What the names of all models hold.
 pub(crate) const FILTER: &str = "loom_";

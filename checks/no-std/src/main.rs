@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Proves that `ims` links, and works, without std.
+//! Proves that `ims` and `ims-virtio-driver` link, and work, without std.
 //!
 //! The program has a panic handler of its own: if anything pulled in std, there
 //! would be two and it would not build. It leaves with 0 if what it used of
-//! `ims` did what it should.
+//! them did what it should.
 #![no_std]
 #![no_main]
 
@@ -11,6 +11,7 @@ extern crate alloc;
 
 mod bump;
 mod runtime;
+mod virtio;
 mod work;
 
 #[global_allocator]

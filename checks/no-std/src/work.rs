@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What the program does with `ims`.
+//! What the program does with `ims`; [`crate::virtio`] has the driver.
 
 use alloc::boxed::Box;
 use ims::bitmap::Bitmap;
@@ -17,13 +17,15 @@ pub(crate) enum Failed {
     Segments = 2,
     Posted = 3,
     Msix = 4,
+    Virtio = 5,
 }
 
 pub(crate) fn all() -> Result<(), Failed> {
     bitmap().then_some(()).ok_or(Failed::Bitmap)?;
     segments().then_some(()).ok_or(Failed::Segments)?;
     posted().then_some(()).ok_or(Failed::Posted)?;
-    msix().then_some(()).ok_or(Failed::Msix)
+    msix().then_some(()).ok_or(Failed::Msix)?;
+    crate::virtio::drive().ok_or(Failed::Virtio)
 }
 
 /// The lowest member comes first, whatever the order of insertion.

@@ -180,16 +180,19 @@ fn models_step(options: &Options) -> Step {
     })
 }
 
-/// Links `ims` into a program that has no std, and runs it.
+/// Links `ims` and the virtio driver into a program that has no std, and runs it.
 fn no_std_step() -> Step {
-    Step::check("ims links and runs without std", |progress| {
-        let place = tree::root().join("checks/no-std");
-        let target = tree::root().join("target/no-std");
-        let mut build = cargo(["build", "--release"]);
-        build.current_dir(place).arg("--target-dir").arg(&target);
-        succeed(&mut build, progress)?;
-        succeed(&mut Command::new(target.join("release/no-std")), progress)
-    })
+    Step::check(
+        "ims and the virtio driver link and run without std",
+        |progress| {
+            let place = tree::root().join("checks/no-std");
+            let target = tree::root().join("target/no-std");
+            let mut build = cargo(["build", "--release"]);
+            build.current_dir(place).arg("--target-dir").arg(&target);
+            succeed(&mut build, progress)?;
+            succeed(&mut Command::new(target.join("release/no-std")), progress)
+        },
+    )
 }
 
 fn documentation_step() -> Step {
