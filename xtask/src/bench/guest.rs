@@ -49,5 +49,6 @@ fn row(kind: &str, value: Option<f64>, note: &str) -> Row {
         budget: None,
         met: None,
         note: Some(note.to_owned()),
+        cell: None,
     }
 }

@@ -4,6 +4,7 @@
 
 mod guest;
 mod machine;
+mod matrix;
 mod page;
 pub(crate) mod rows;
 

@@ -2,6 +2,7 @@
 //! The page of measurements, `docs/measurements.md`.
 
 use super::machine::Machine;
+use super::matrix::matrix;
 use super::rows::Row;
 use serde_json::Value;
 use std::fmt::Write;
@@ -38,7 +39,7 @@ pub(crate) fn page(machine: &Machine, date: &str, benches: &[Bench]) -> String {
             "\n## {}\n\n`{}`\n\n{}",
             bench.name,
             bench.command,
-            table(&bench.rows)
+            tables(&bench.rows)
         );
     }
     page
@@ -52,6 +53,15 @@ pub(crate) fn over_budget(benches: &[Bench]) -> Vec<String> {
             .collect()
     };
     benches.iter().flat_map(over).collect()
+}
+
+/// Rows that have a place beside others, and then all else.
+fn tables(rows: &[Row]) -> String {
+    let (cells, rows): (Vec<_>, Vec<_>) = rows.iter().cloned().partition(|row| row.cell.is_some());
+    let parts = [matrix(&cells), table(&rows)];
+    let empty = [cells.is_empty(), rows.is_empty()];
+    let parts = parts.into_iter().zip(empty).filter(|(_, empty)| !empty);
+    parts.map(|(part, _)| part).collect::<Vec<_>>().join("\n")
 }
 
 fn table(rows: &[Row]) -> String {
@@ -85,7 +95,7 @@ fn table(rows: &[Row]) -> String {
 }
 
 /// Four digits or so: no measurement here is good for more.
-fn number(value: f64) -> String {
+pub(super) fn number(value: f64) -> String {
     let digits = match value.abs() {
         size if size == 0.0 || size >= 1000.0 => 0,
         size if size >= 100.0 => 1,
@@ -95,7 +105,7 @@ fn number(value: f64) -> String {
     format!("{value:.digits$}")
 }
 
-fn budget(budget: &Value) -> String {
+pub(super) fn budget(budget: &Value) -> String {
     match budget {
         Value::Null => String::new(),
         Value::String(words) => words.clone(),

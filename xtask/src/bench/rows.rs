@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a benchmark answers: `{"rows": [{"name", "value", "unit", "neighbour",
-//! "ratio", "budget", "met", "note"}, …]}`.
+//! "ratio", "budget", "met", "note", "cell"}, …]}`.
 
 use crate::failure::Failure;
 use serde::Deserialize;
@@ -27,6 +27,16 @@ pub(crate) struct Row {
     /// What a reader must know beside the value.
     #[serde(default)]
     pub(crate) note: Option<String>,
+    /// Its place in a table of its own, if it has one.
+    #[serde(default)]
+    pub(crate) cell: Option<Cell>,
+}
+
+/// A place in a table.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct Cell {
+    pub(crate) line: String,
+    pub(crate) column: String,
 }
 
 /// A neighbour's value, in the unit of the row it stands in.

@@ -7,6 +7,7 @@ mod cpu;
 mod descriptors;
 mod dsa;
 mod kvm;
+mod matrix;
 mod memory;
 mod progress;
 mod row;
@@ -14,6 +15,7 @@ mod still;
 mod table;
 mod timing;
 mod vfio_user;
+mod virtio;
 
 use progress::Progress;
 use row::{Report, Row};
@@ -54,10 +56,19 @@ enum Bench {
     /// Interrupts of a KVM guest: unmasking, a hundred thousand sources, the ways in,
     /// save and restore; beside what VMMs do.
     Kvm,
+    /// Interrupts of virtio devices by what carries them, in a KVM guest: exits to set
+    /// up, mask, move and take them.
+    Virtio,
 }
 
 impl Bench {
-    const ALL: [Self; 4] = [Self::Core, Self::VfioUser, Self::Dsa, Self::Kvm];
+    const ALL: [Self; 5] = [
+        Self::Core,
+        Self::VfioUser,
+        Self::Dsa,
+        Self::Kvm,
+        Self::Virtio,
+    ];
 
     fn name(self) -> &'static str {
         match self {
@@ -65,6 +76,7 @@ impl Bench {
             Self::VfioUser => "vfio-user",
             Self::Dsa => "dsa",
             Self::Kvm => "kvm",
+            Self::Virtio => "virtio",
         }
     }
 
@@ -74,6 +86,7 @@ impl Bench {
             Self::VfioUser => vfio_user::measure(effort, &Progress::new(vfio_user::PARTS)),
             Self::Dsa => dsa::measure(effort, &Progress::new(dsa::PARTS)),
             Self::Kvm => kvm::measure(effort, &Progress::new(kvm::PARTS)),
+            Self::Virtio => virtio::measure(effort, &Progress::new(virtio::PARTS)),
         }
     }
 }
@@ -102,7 +115,14 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
         serde_json::to_writer(&mut out, &report)?;
         writeln!(out)?;
     } else {
-        write!(out, "{}", table::table(&report.rows))?;
+        let (cells, rows): (Vec<_>, Vec<_>) =
+            report.rows.into_iter().partition(|row| row.cell.is_some());
+        if !rows.is_empty() {
+            write!(out, "{}", table::table(&rows))?;
+        }
+        if !cells.is_empty() {
+            write!(out, "{}", matrix::matrix(&cells))?;
+        }
     }
     Ok(())
 }

@@ -24,6 +24,16 @@ pub(super) struct Row {
     pub(super) budget: Option<Budget>,
     pub(super) met: Option<bool>,
     pub(super) note: Option<String>,
+    /// Where it stands in a table of its own, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) cell: Option<Cell>,
+}
+
+/// A place in a table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Cell {
+    pub(super) line: String,
+    pub(super) column: &'static str,
 }
 
 /// What a figure is compared with.
@@ -58,6 +68,7 @@ impl Row {
             budget: None,
             met: None,
             note: None,
+            cell: None,
         }
     }
 
@@ -109,6 +120,20 @@ impl Row {
     pub(super) fn at_least(mut self, limit: f64) -> Self {
         self.met = self.value.map(|value| value >= limit);
         self.budget = Some(Budget::Words(format!(">= {limit}")));
+        self
+    }
+
+    /// Must be no further than `apart` from `wanted`.
+    pub(super) fn within(mut self, wanted: f64, apart: f64) -> Self {
+        self.met = self.value.map(|value| (value - wanted).abs() <= apart);
+        self.budget = Some(Budget::Words(format!("{wanted} ± {apart}")));
+        self
+    }
+
+    /// Stands in a table, under `column` in `line`.
+    pub(super) fn cell(mut self, line: impl Into<String>, column: &'static str) -> Self {
+        let line = line.into();
+        self.cell = Some(Cell { line, column });
         self
     }
 

@@ -70,7 +70,7 @@ fn cells(row: &Row) -> [String; 8] {
 }
 
 /// Whether the budget was met, or by how much it was not.
-fn met(row: &Row) -> String {
+pub(super) fn met(row: &Row) -> String {
     match (row.met, row.value, &row.budget) {
         (Some(true), ..) => "yes".to_owned(),
         (Some(false), Some(value), Some(Budget::AtMost(limit))) => {
@@ -82,7 +82,7 @@ fn met(row: &Row) -> String {
 }
 
 /// Three digits or so: no measurement here is good for more.
-fn number(value: f64) -> String {
+pub(super) fn number(value: f64) -> String {
     let digits = match value.abs() {
         size if size < 10.0 => 2,
         size if size < 100.0 => 1,
