@@ -18,7 +18,7 @@ use parts::{Own, Parts};
 use report::Report;
 use scenario::{
     Guests, Place, Setting, guest_ims, killed, movdir64b, physical, remapped, revoked, unremapped,
-    virtual_device,
+    virtio_mmio, virtio_msg, virtio_pci, virtual_device,
 };
 use std::path::PathBuf;
 use std::time::Instant;
@@ -35,6 +35,9 @@ pub(crate) struct Options {
     /// Use this program `ims`, and build none.
     #[arg(long, value_name = "PROGRAM")]
     ims: Option<PathBuf>,
+    /// Use this server of a virtio device, and build none.
+    #[arg(long, value_name = "PROGRAM")]
+    virtio_server: Option<PathBuf>,
     /// Run these scenarios alone; may be given several times.
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
@@ -43,8 +46,8 @@ pub(crate) struct Options {
     json: bool,
 }
 
-/// Steps the bar shows: parts, two programs, guests, and the scenarios.
-pub(crate) const STEPS: usize = parts::STEPS + 3 + SCENARIOS.len();
+/// Steps the bar shows: parts, three programs, guests, and the scenarios.
+pub(crate) const STEPS: usize = parts::STEPS + 4 + SCENARIOS.len();
 
 /// Runs everything and prints the report; returns whether nothing failed.
 ///
@@ -137,11 +140,18 @@ fn report(options: &Options, progress: &Progress) -> Result<Report, Failure> {
         None => Program::ims(progress)?,
     };
     progress.advance();
+    progress.start("virtio server");
+    let virtio = match &options.virtio_server {
+        Some(path) => Program::own(path),
+        None => Program::virtio(progress)?,
+    };
+    progress.advance();
     progress.start("guests");
     let guests = Guests {
         store: guest::store(&parts, progress)?,
         dsa: guest::dsa(&parts, progress)?,
         newer_dsa: guest::newer_dsa(&parts, progress)?,
+        virtio: guest::virtio(&parts, progress)?,
     };
     let place = Place::new()?;
     progress.advance();
@@ -159,6 +169,7 @@ fn report(options: &Options, progress: &Progress) -> Result<Report, Failure> {
         parts: &parts,
         program: &program,
         ims: &ims,
+        virtio: &virtio,
         guests: &guests,
         place: &place,
         progress,
@@ -173,7 +184,7 @@ fn report(options: &Options, progress: &Progress) -> Result<Report, Failure> {
 type Scenario = fn(&Setting<'_>, &mut Report) -> Result<(), Failure>;
 
 /// All of them, in order.
-const SCENARIOS: [(&str, Scenario); 9] = [
+const SCENARIOS: [(&str, Scenario); 14] = [
     ("store", store),
     (movdir64b::NAME, movdir64b::run),
     (movdir64b::NEWER, movdir64b::newer),
@@ -183,6 +194,11 @@ const SCENARIOS: [(&str, Scenario); 9] = [
     (revoked::NEWER, revoked::newer),
     (killed::NAME, killed::run),
     (guest_ims::NAME, guest_ims::run),
+    (virtio_pci::NAME, virtio_pci::run),
+    (virtio_mmio::NAME, virtio_mmio::run),
+    (virtio_msg::MSI, virtio_msg::msi),
+    (virtio_msg::VIS, virtio_msg::vis),
+    (virtio_msg::REMAPPED, virtio_msg::remapped),
 ];
 
 /// Runs the scenarios in order; one that cannot be made to its end is a check

@@ -20,6 +20,10 @@ const PACKAGE: &str = "ims-vfio-user";
 const IMS: &str = "ims";
 const IMS_PACKAGE: &str = "ims-cli";
 
+/// The example that is a virtio device, and the crate it belongs to.
+const VIRTIO: &str = "virtio_server";
+const VIRTIO_PACKAGE: &str = "ims-virtio";
+
 /// How long a server may take until it serves.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -54,6 +58,14 @@ impl Program {
     /// As for [`Program::build`].
     pub(crate) fn ims(progress: &Progress) -> Result<Self, Failure> {
         Self::built(IMS_PACKAGE, ["--bin", IMS], progress)
+    }
+
+    /// Builds the example that is a virtio device.
+    ///
+    /// # Errors
+    /// As for [`Program::build`].
+    pub(crate) fn virtio(progress: &Progress) -> Result<Self, Failure> {
+        Self::built(VIRTIO_PACKAGE, ["--example", VIRTIO], progress)
     }
 
     /// The same program with arguments before the socket's.

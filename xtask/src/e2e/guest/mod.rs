@@ -16,6 +16,26 @@ use std::path::{Path, PathBuf};
 /// What a guest with a DSA can be asked to do.
 const DSA: &str = concat!(include_str!("verbs.sh"), include_str!("dsa.sh"));
 
+/// What a guest with virtio devices can be asked to do.
+const VIRTIO: &str = concat!(
+    include_str!("virtio.sh"),
+    include_str!("virtio_irqs.sh"),
+    include_str!("virtio_load.sh"),
+);
+
+/// Modules of ours that give a guest virtio devices.
+const VIRTIO_MODULES: [&str; 2] = ["ims_virtio_mmio", "ims_virtio_msg"];
+
+/// Drivers of virtio devices and a file system, where they are no part of the kernel.
+/// The last one asks for the one before it, by a way that modules do not name.
+const VIRTIO_STOCK: [&str; 5] = [
+    "virtio_blk",
+    "virtio_rng",
+    "virtio_mmio",
+    "crc32c_generic",
+    "ext4",
+];
+
 /// Modules of ours that drive a device with a store; the first is what they share.
 const STORE_MODULES: [&str; 3] = ["ims_domain", "ims_store", "ims_dsa"];
 
@@ -81,6 +101,34 @@ fn with_dsa(
         system.program(&name, &file)?;
     }
     written(&system, name)
+}
+
+/// The guest of virtio devices: the kernel's drivers of them, and our modules for
+/// devices whose registers are those of virtio-mmio. What it can be asked to do is in
+/// `virtio.sh`. Our modules are built for the newer kernel, too, if there is one.
+///
+/// # Errors
+/// As [`build::build`], [`Failure::File`]; [`Failure::Missing`] if the kernel has
+/// no such drivers.
+pub(crate) fn virtio(parts: &Parts, progress: &Progress) -> Result<PathBuf, Failure> {
+    let mut system = FileSystem::new(parts.busybox.program(), VIRTIO)?;
+    for module in build::build_together(&parts.kernel, "virtio", &VIRTIO_MODULES, progress)? {
+        system.module(&module)?;
+    }
+    if let Some(newer) = &parts.newer {
+        build::build_together(&newer.kernel, "virtio", &VIRTIO_MODULES, progress)?;
+    }
+    let mut order = Vec::new();
+    for wanted in VIRTIO_STOCK {
+        for (name, module) in stock::with_dependencies(&parts.kernel, &parts.busybox, wanted)? {
+            if !order.contains(&name) {
+                system.module(&module)?;
+                order.push(name);
+            }
+        }
+    }
+    system.text("modules/order", &(order.join(" ") + "\n"));
+    written(&system, "virtio")
 }
 
 fn written(system: &FileSystem, name: &str) -> Result<PathBuf, Failure> {

@@ -10,6 +10,10 @@ pub(crate) mod remapped;
 pub(crate) mod revoked;
 mod story;
 pub(crate) mod unremapped;
+mod virtio;
+pub(crate) mod virtio_mmio;
+pub(crate) mod virtio_msg;
+pub(crate) mod virtio_pci;
 pub(crate) mod virtual_device;
 
 use super::device::Program;
@@ -33,6 +37,8 @@ pub(crate) struct Setting<'a> {
     pub(crate) program: &'a Program,
     /// The program `ims`.
     pub(crate) ims: &'a Program,
+    /// The server of virtio devices.
+    pub(crate) virtio: &'a Program,
     pub(crate) guests: &'a Guests,
     pub(crate) place: &'a Place,
     pub(crate) progress: &'a Progress,
@@ -47,6 +53,8 @@ pub(crate) struct Guests {
     pub(crate) dsa: PathBuf,
     /// The same for the newer kernel, if there is one.
     pub(crate) newer_dsa: Option<PathBuf>,
+    /// With virtio devices.
+    pub(crate) virtio: PathBuf,
 }
 
 /// What a guest with a DSA boots.
