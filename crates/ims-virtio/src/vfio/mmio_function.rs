@@ -11,15 +11,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use ims_vfio::dma::Dma;
-use ims_vfio::irqs::{Irqs, Lines};
 use ims_vfio::pci::{Bar, Config, MsixControl};
 use ims_vfio::{AccessError, Function, Hold};
 
 use super::NewError;
+use super::function::{self, read_msix, with_msix, write_msix};
 use super::identity;
 use super::line::ClientPin;
 use super::messages::ClientMessages;
-use super::pci_function::{read_msix, with_msix, write_msix};
 use super::single::Single;
 use super::vectors::ClientVectors;
 use crate::device::Device;
@@ -91,15 +90,8 @@ impl<D: Device<Dma>> MmioFunction<D> {
             .pin(1)
             .bar(REGISTERS_BAR, Bar::memory32(bytes))
             .pcie();
-        let lines = Lines {
-            intx: true,
-            ..Lines::msix(VECTORS)
-        };
-        let function = Arc::new(Function {
-            config: with_msix(builder, VECTORS).build()?,
-            irqs: Irqs::new(lines, None)?,
-            dma: Dma::with_limit(options.maps),
-        });
+        let builder = with_msix(builder, VECTORS);
+        let function = Arc::new(function::build(builder, VECTORS, options.maps)?);
         let vectors = Arc::new(ClientVectors::new(VECTORS, Arc::clone(&function)));
         let pin = Arc::new(ClientPin::new(Arc::clone(&function)));
         let single = Arc::new(Single::new(Arc::clone(&pin), Arc::clone(&vectors)));
@@ -198,9 +190,7 @@ impl<D: Device<Dma>> ims_vfio::Device for MmioFunction<D> {
 
     /// The next client may be another guest: it finds the function as after power-on.
     fn client_gone(&self, hold: Hold) {
-        let Function { config, dma, .. } = &*self.function;
-        config.reset();
-        dma.block(hold.clone());
+        function::close(&self.function, &hold);
         self.reset_all(hold);
     }
 }

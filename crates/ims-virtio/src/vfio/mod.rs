@@ -9,6 +9,7 @@
 //! The driver's memory is the client's, for as long as bus mastering is on.
 
 mod error;
+mod function;
 mod identity;
 mod line;
 mod memory;

@@ -5,53 +5,17 @@ use std::fmt;
 use std::sync::Arc;
 
 use ims_vfio::dma::Dma;
-use ims_vfio::irqs::{Irqs, Lines};
-use ims_vfio::pci::{Bar, Config, ConfigBuilder, MsixControl, MsixPlace};
+use ims_vfio::pci::{Bar, Config, MsixControl};
 use ims_vfio::{AccessError, Function, Hold};
 
 use super::NewError;
+use super::function::{self, read_msix, with_msix, write_msix};
 use super::identity;
 use super::line::ClientPin;
 use super::vectors::ClientVectors;
 use crate::device::Device;
 use crate::layout::pci::bar;
 use crate::pci::{Pci, capabilities};
-
-/// BAR with the MSI-X table and its pending bits.
-pub(super) const MSIX_BAR: u8 = 4;
-/// Its bytes: room for 2048 vectors.
-const MSIX_BAR_BYTES: u64 = 0x1_0000;
-/// Where the pending bits are in it.
-const PENDING: u32 = 0x8000;
-
-/// `builder` with `vectors` of MSI-X in [`MSIX_BAR`], if there are any.
-pub(super) fn with_msix(builder: ConfigBuilder, vectors: u16) -> ConfigBuilder {
-    if vectors == 0 {
-        return builder;
-    }
-    let place = MsixPlace {
-        table: (MSIX_BAR, 0),
-        pba: (MSIX_BAR, PENDING),
-    };
-    builder
-        .bar(MSIX_BAR, Bar::memory32(MSIX_BAR_BYTES))
-        .msix(vectors, place)
-}
-
-/// Reads from [`MSIX_BAR`].
-pub(super) fn read_msix(vectors: &ClientVectors, offset: u64, into: &mut [u8]) {
-    match offset.checked_sub(PENDING.into()) {
-        Some(offset) => vectors.read_pending(offset, into),
-        None => vectors.read_table(offset, into),
-    }
-}
-
-/// Writes to [`MSIX_BAR`]; pending bits are not written.
-pub(super) fn write_msix(vectors: &ClientVectors, offset: u64, from: &[u8]) {
-    if offset < PENDING.into() {
-        vectors.write_table(offset, from);
-    }
-}
 
 /// What a virtio-pci function has that the device does not say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,17 +77,7 @@ impl<D: Device<Dma>> PciFunction<D> {
             builder.vendor(&place.bytes, &place.mask)
         });
         let builder = builder.window(&window.bytes, &window.mask);
-        let function = Arc::new(Function {
-            config: builder.build()?,
-            irqs: Irqs::new(
-                Lines {
-                    intx: true,
-                    ..Lines::msix(vectors)
-                },
-                None,
-            )?,
-            dma: Dma::with_limit(options.maps),
-        });
+        let function = Arc::new(function::build(builder, vectors, options.maps)?);
         let vectors = Arc::new(ClientVectors::new(vectors, Arc::clone(&function)));
         let pin = Arc::new(ClientPin::new(Arc::clone(&function)));
         let pci = Pci::new(
@@ -199,9 +153,7 @@ impl<D: Device<Dma>> ims_vfio::Device for PciFunction<D> {
 
     /// The next client may be another guest: it finds the function as after power-on.
     fn client_gone(&self, hold: Hold) {
-        let Function { config, dma, .. } = &*self.function;
-        config.reset();
-        dma.block(hold.clone());
+        function::close(&self.function, &hold);
         self.reset_all(hold);
     }
 }

@@ -15,7 +15,7 @@ use ims_vfio::pci::{Bar, Config, Identity};
 use rustix::event::{EventfdFlags, eventfd};
 
 use super::*;
-use crate::vfio::pci_function::with_msix;
+use crate::vfio::function::with_msix;
 
 /// MSI-X is the second capability, after PCI Express's 0x3c bytes at 0x40.
 const MSIX: u64 = 0x7c;
