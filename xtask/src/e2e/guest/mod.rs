@@ -14,10 +14,15 @@ use initramfs::FileSystem;
 use std::path::{Path, PathBuf};
 
 /// What a guest with a DSA can be asked to do.
-const DSA: &str = concat!(include_str!("verbs.sh"), include_str!("dsa.sh"));
+const DSA: &str = concat!(
+    include_str!("asked.sh"),
+    include_str!("verbs.sh"),
+    include_str!("dsa.sh"),
+);
 
 /// What a guest with virtio devices can be asked to do.
 const VIRTIO: &str = concat!(
+    include_str!("asked.sh"),
     include_str!("virtio.sh"),
     include_str!("virtio_irqs.sh"),
     include_str!("virtio_load.sh"),

@@ -18,32 +18,9 @@ verb() {
 	mode=auto selftest=1
 	wqs=1 groups=1 size=16
 	channels=1 threads=1 iterations=100 bytes=16384 patience=60000 announce=0
-	IFS=:
-	set -- $1
-	unset IFS
-	name=$1
-	shift
-	for pair; do
-		eval "${pair%%=*}=\${pair#*=}"
-	done
-	as=${as:-$name}
+	keys "$1"
 	number=${device#dsa}
-	type "do_$name" >/dev/null 2>&1 || return 1
-	"do_$name" || true
-}
-
-ok() {
-	say "IMS-TEST $as ok $*"
-}
-
-wrong() {
-	say "IMS-TEST $as FAIL $*"
-	return 1
-}
-
-# Runs a command; what it printed is why the verb failed, if it did.
-try() {
-	text=$("$@" 2>&1) || wrong "$*:" $text
+	carry_out
 }
 
 # Attributes of $1, as values.

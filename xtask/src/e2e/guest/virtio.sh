@@ -16,31 +16,8 @@ verb() {
 	as= device=vda
 	module=ims_virtio_msg parameters=
 	rounds=3 times=5
-	IFS=:
-	set -- $1
-	unset IFS
-	name=$1
-	shift
-	for pair; do
-		eval "${pair%%=*}=\${pair#*=}"
-	done
-	as=${as:-$name}
-	type "do_$name" >/dev/null 2>&1 || return 1
-	"do_$name" || true
-}
-
-ok() {
-	say "IMS-TEST $as ok $*"
-}
-
-wrong() {
-	say "IMS-TEST $as FAIL $*"
-	return 1
-}
-
-# Runs a command; what it printed is why the verb failed, if it did.
-try() {
-	text=$("$@" 2>&1) || wrong "$*:" $text
+	keys "$1"
+	carry_out
 }
 
 # What the device is called on the virtio bus.
