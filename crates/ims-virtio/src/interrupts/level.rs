@@ -8,10 +8,10 @@ use crate::line::Line;
 /// A line and what it was set to last.
 ///
 /// # Concurrency
-/// Whoever changed what the level follows, and nobody else, calls [`Level::settle`]. One of those who
-/// call at a time sets the line, and looks again for all who came meanwhile; they do
-/// not wait for it. So the line is set by one thread at a time, never twice to the
-/// same, and in the end to what the last look finds.
+/// Whoever changed what the level follows, and nobody else, calls [`Level::settle`].
+/// One of those who call at a time sets the line, and looks again for all who came
+/// meanwhile; they do not wait for it. So the line is set by one thread at a time,
+/// never twice to the same, and in the end to what the last look finds.
 #[derive(Debug)]
 pub(crate) struct Level<L> {
     line: L,
